@@ -1,0 +1,55 @@
+"""What the host tells a runner when it starts it: one JSON object, the runner's only argument.
+
+This module imports the standard library only, and runs on Python 3.9: it is part of the runner too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Dict, Optional
+
+__all__ = ["RunnerOptions"]
+
+
+@dataclass(frozen=True)
+class RunnerOptions:
+    """Settings of a runner, for its life.
+
+    Parameters
+    ----------
+    memory_bytes : int, optional
+        Memory that one process, and the sandbox's processes together, may use. None: no limit.
+    processes : int, optional
+        Processes and threads in the sandbox at one time.
+    open_files : int, optional
+        Open files of one process.
+    disk_bytes : int, optional
+        Size of each writable directory; enforced by the sandbox, named here so that errors can say it.
+    heartbeat_seconds : float
+        Time between two heartbeats.
+    interrupt_grace_seconds : float
+        How long after an interrupt the runner waits for the code to stop before it answers that it did not.
+    cwd : str
+        Working directory of the interpreter.
+    env : dict of str
+        Environment variables for the interpreter, on top of what the sandbox gives it.
+    """
+
+    memory_bytes: Optional[int] = None
+    processes: Optional[int] = None
+    open_files: Optional[int] = None
+    disk_bytes: Optional[int] = None
+    heartbeat_seconds: float = 5.0
+    interrupt_grace_seconds: float = 2.0
+    cwd: str = "/workspace"
+    env: Dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of ASCII."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> RunnerOptions:
+        """Read `to_json`'s line; raises `ValueError` or `TypeError` where it is not one."""
+        return cls(**json.loads(text))
