@@ -128,16 +128,15 @@ class Session:
         try:
             await self._start()
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._exit_stack.aclose()
+            await self._exit_stack.aclose()
             raise
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self.aclose()
-        await self._exit_stack.__aexit__(exc_type, exc, tb)
+        # The caller's exception is not shown to the task group, which would wrap it.
+        await self._exit_stack.aclose()
 
     @property
     def is_lost(self) -> bool:
