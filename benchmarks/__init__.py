@@ -1,0 +1,1 @@
+"""Figures of this kernel beside ipykernel's, measured from outside."""
