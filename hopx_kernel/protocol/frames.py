@@ -72,7 +72,7 @@ def split_frames(line: bytes) -> Iterator[bytes]:
     for start in range(0, len(line), step):
         more = start + step < len(line)
         text = _encoder.encode(line[start : start + step].decode("ascii"))
-        yield ('{"part":%s,"more":%s}\n' % (text, "true" if more else "false")).encode("ascii")
+        yield f'{{"part":{text},"more":{"true" if more else "false"}}}\n'.encode("ascii")
 
 
 class FrameDecoder:
