@@ -35,7 +35,9 @@ def render(lines: Iterable[Line]) -> str:
     """All lines, padded so that they can be read in a terminal too."""
     cells = [_HEAD, *lines]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
-    rows = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    rows = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     rows.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(rows)
 
