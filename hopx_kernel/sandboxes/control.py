@@ -1,0 +1,186 @@
+"""The host's end of a launcher's socket: requests out, events in.
+
+Everything that comes from a sandbox is bounded and checked; descriptors that it sends are never taken. Imports anyio
+and `spawn`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import anyio
+
+from ..errors import SandboxLostError
+from .spawn import SpawnedProcess, request_start, send_packet
+
+__all__ = ["Control", "ProcessStatus"]
+
+_T = TypeVar("_T")
+
+_MAX_EVENT_BYTES = 256
+
+#: Packets taken at one time before others get their turn.
+_MAX_EVENTS_AT_ONCE = 256
+
+
+class ProcessStatus:
+    """What the launcher has said of one process."""
+
+    def __init__(self) -> None:
+        self.pid: int | None = None
+        self.error: tuple[int, str] | None = None
+        self.returncode: int | None = None
+
+
+class Control:
+    """Requests to a launcher, and what it tells.
+
+    There is no task that reads: whoever waits for something reads for everybody, one at a time. So it works in whatever
+    task calls it, and costs nothing while nobody waits.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.ready = False
+        #: Why the launcher can be asked no more; None while it can.
+        self.lost: str | None = None
+        self._sock = sock
+        self._statuses: dict[int, ProcessStatus] = {}
+        self._next_number = 1
+        self._is_reading = False
+        self._news = anyio.Event()
+
+    def expect(self, number: int) -> ProcessStatus:
+        """The status of a process that was asked for already."""
+        return self._statuses.setdefault(number, ProcessStatus())
+
+    async def start(
+        self, argv: Sequence[str], cwd: str, env: Mapping[str, str]
+    ) -> tuple[SpawnedProcess, ProcessStatus]:
+        """Ask for a process, without waiting for the answer. Raises as `spawn.request_start`."""
+        number = self._number()
+        status = self.expect(number)
+        try:
+            spawned = await self._send(lambda: request_start(self._sock, number, argv, cwd, env))
+        except BaseException:
+            self._statuses.pop(number, None)
+            raise
+        return spawned, status
+
+    async def work(self, verb: str, path: str, fd: int) -> tuple[int, ProcessStatus]:
+        """Ask for ``read`` or ``write`` of a file; `fd` is the pipe's end for the sandbox. Gives the number to signal."""
+        number = self._number()
+        status = self.expect(number)
+        try:
+            await self._send(lambda: send_packet(self._sock, [verb, str(number), path], [fd]))
+        except BaseException:
+            self._statuses.pop(number, None)
+            raise
+        return number, status
+
+    async def signal(self, number: int, signum: int) -> None:
+        """Signal a process and its group; does nothing when it, or everything, is over."""
+        with suppress(SandboxLostError):
+            await self._send(lambda: send_packet(self._sock, ["signal", str(number), str(signum)]))
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        """Wait until events have made `condition` true. Raises `SandboxLostError` when no more can come."""
+        while True:
+            self.drain()
+            if condition():
+                return
+            if self.lost is not None:
+                raise SandboxLostError(self.lost)
+            if self._is_reading:
+                await self._news.wait()
+                continue
+            self._is_reading = True
+            try:
+                await anyio.wait_readable(self._sock)
+            except anyio.ClosedResourceError:
+                self.close("the sandbox was killed")
+            finally:
+                self._is_reading = False
+                self._tell()
+
+    def drain(self) -> None:
+        """Take the events that are there, without waiting."""
+        for _ in range(_MAX_EVENTS_AT_ONCE):
+            if self.lost is not None:
+                return
+            try:
+                packet = self._sock.recv(_MAX_EVENT_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError as exc:
+                return self._lose(f"its launcher cannot be reached: {os.strerror(exc.errno or errno.EIO)}")
+            if not packet:
+                return self._lose("the sandbox ended")
+            if not self._take(packet):
+                return self._lose("its launcher said something that it cannot have said")
+
+    def close(self, reason: str) -> None:
+        """Take and send nothing more."""
+        self.lost = self.lost or reason
+        if self._sock.fileno() >= 0:
+            anyio.notify_closing(self._sock)
+            self._sock.close()
+        self._tell()
+
+    def _lose(self, reason: str) -> None:
+        self.lost = self.lost or reason
+        self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, anyio.Event()
+        news.set()
+
+    def _number(self) -> int:
+        self._next_number += 1
+        return self._next_number - 1
+
+    async def _send(self, send: Callable[[], _T]) -> _T:
+        while True:
+            self.drain()
+            if self.lost is not None:
+                raise SandboxLostError(self.lost)
+            try:
+                return send()
+            except BlockingIOError:
+                await anyio.wait_writable(self._sock)
+            except (BrokenPipeError, ConnectionResetError) as exc:
+                self._lose("the sandbox ended")
+                raise SandboxLostError("the sandbox ended") from exc
+
+    def _take(self, packet: bytes) -> bool:
+        """Note one event; False when it is none."""
+        if packet == b"ready":
+            self.ready = True
+            return True
+        event, *fields = packet.split(b"\0")
+        if len(packet) > _MAX_EVENT_BYTES or not 2 <= len(fields) <= 3:
+            return False
+        number, value = (_integer(field) for field in fields[:2])
+        status = self._statuses.get(-1 if number is None else number)
+        if status is None or value is None:
+            return False
+        if event == b"started" and status.pid is None:
+            status.pid = value
+        elif event == b"failed" and status.pid is None and value in errno.errorcode and len(fields) == 3:
+            status.error = (value, "cwd" if fields[2] == b"cwd" else "program")
+            del self._statuses[number or 0]
+        elif event == b"exited" and status.pid is not None:
+            status.returncode = value
+            del self._statuses[number or 0]
+        else:
+            return False
+        return True
+
+
+def _integer(field: bytes) -> int | None:
+    digits = field[1:] if field[:1] == b"-" else field
+    return int(field) if digits.isdigit() and len(digits) <= 9 else None

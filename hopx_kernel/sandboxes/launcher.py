@@ -1,0 +1,219 @@
+"""The first process in a local sandbox: starts others when the host asks, and tells how they end.
+
+The package does not import it: the host hands this file to the sandbox, whose Python runs it as process 1 with ``-I -S``.
+So it imports the standard library only, runs on Python 3.9, and takes the C modules beneath `signal` and `socket`:
+their Python halves would double its start.
+
+Every message is one packet on a SEQPACKET socket, its fields separated by NUL:
+
+===========  ==========================================================================================
+``start``    from the host: id, cwd, number of arguments, the arguments, ``NAME=value``...; carries three
+             descriptors: stdin, stdout, stderr
+``read``     from the host: id, path; carries the pipe that takes the file's bytes
+``write``    from the host: id, path; carries the pipe that gives them
+``signal``   from the host: id, number
+``ready``    it takes requests
+``started``  id, pid
+``failed``   id, errno, ``cwd`` or ``program``
+``exited``   id, exit code or minus the signal's number; for ``read`` and ``write`` an errno, 0 for success
+===========  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]
+import _socket as socket
+import errno
+import os
+import resource
+import select
+import sys
+
+PACKET_BYTES = 1 << 18
+COPY_BYTES = 1 << 18
+
+#: The arguments after the socket's descriptor: a number, 0 for no limit, for each of these.
+LIMITS = (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
+
+
+class Launcher:
+    """Serves one host on one socket."""
+
+    def __init__(self, control: socket.socket, limits: list[tuple[int, int]]) -> None:
+        self.control = control
+        self.limits = limits
+        self.ids: dict[int, bytes] = {}
+        self.pids: dict[bytes, int] = {}
+
+    def serve(self) -> None:
+        """Until the host closes the socket; the end of process 1 is the end of everything in the sandbox."""
+        wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        # The kernel shields process 1 from signals of its own namespace, but not from those that Python handles.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        poll = select.poll()
+        poll.register(self.control.fileno(), select.POLLIN)
+        poll.register(wake_read, select.POLLIN)
+        self.send(b"ready")
+        while True:
+            ready = dict(poll.poll())
+            if wake_read in ready:
+                os.read(wake_read, 4096)
+                self.reap()
+            if self.control.fileno() in ready and not self.take_request():
+                return
+
+    def take_request(self) -> bool:
+        """Do what the next packet asks; False at the end of the packets."""
+        room = socket.CMSG_SPACE(3 * 4)
+        data, ancillary, _, _ = self.control.recvmsg(PACKET_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+        fds: list[int] = []
+        for level, kind, raw in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds.extend(memoryview(raw).cast("i"))
+        try:
+            if data:
+                verb, *fields = data.split(b"\0")
+                getattr(self, verb.decode())(fds, *fields)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return bool(data)
+
+    def start(self, fds: list[int], number: bytes, cwd: bytes, count: bytes, *fields: bytes) -> None:
+        """Start a program."""
+        argv, env = list(fields[: int(count)]), dict(os.environb)
+        for field in fields[int(count) :]:
+            name, _, value = field.partition(b"=")
+            env[name] = value
+        report_read, report_write = os.pipe2(os.O_CLOEXEC)
+        pid = self.fork()
+        if pid == 0:
+            self.become(fds, cwd, argv, env, report_write)
+        os.close(report_write)
+        # Closed by the exec, or holding what went wrong before it.
+        report = os.read(report_read, 64) if pid > 0 else b"%d\0program" % -pid
+        os.close(report_read)
+        if report:
+            self.send(b"failed", number, report)
+        else:
+            self.started(number, pid)
+
+    def read(self, fds: list[int], number: bytes, path: bytes) -> None:
+        """Copy a file into a pipe."""
+        self.work(number, lambda: copy(os.open(path, os.O_RDONLY | os.O_NOCTTY), fds[0]))
+
+    def write(self, fds: list[int], number: bytes, path: bytes) -> None:
+        """Copy a pipe into a file, making its directories."""
+
+        def store() -> None:
+            os.makedirs(os.path.dirname(path) or b".", exist_ok=True)
+            copy(fds[0], os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOCTTY, 0o666))
+
+        self.work(number, store)
+
+    def signal(self, _fds: list[int], number: bytes, signum: bytes) -> None:
+        """Signal a process and its group."""
+        pid = self.pids.get(number)
+        if pid is not None:
+            try:
+                os.killpg(pid, int(signum))
+            except OSError:  # it has just ended
+                pass
+
+    def work(self, number: bytes, task: object) -> None:
+        """Run a task in a child, which cannot block this process and has nothing to exec."""
+        pid = self.fork()
+        if pid == 0:
+            code = 0
+            try:
+                task()  # type: ignore[operator]
+            except OSError as exc:
+                code = exc.errno or errno.EIO  # below 134, so it fits an exit code
+            finally:
+                os._exit(code)
+        if pid > 0:
+            self.started(number, pid)
+        else:
+            self.send(b"failed", number, b"%d" % -pid, b"program")
+
+    def fork(self) -> int:
+        """A pid; 0 in the child, which leads a session of its own; minus an errno where there is no child."""
+        try:
+            pid = os.fork()
+        except OSError as exc:
+            return -(exc.errno or errno.EAGAIN)
+        if pid == 0:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for signum in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(signum, signal.SIG_DFL)
+        return pid
+
+    def become(self, fds: list[int], cwd: bytes, argv: list[bytes], env: dict[bytes, bytes], report: int) -> None:
+        """Turn a child into its program, or report why not and end."""
+        step = b"program"
+        try:
+            for target, fd in enumerate(fds):
+                os.dup2(fd, target)
+            for kind, limit in self.limits:
+                resource.setrlimit(kind, (limit, limit))
+            step = b"cwd"
+            os.chdir(cwd)
+            step = b"program"
+            os.execvpe(argv[0], argv, env)
+        except OSError as exc:
+            os.write(report, b"%d\0%s" % (exc.errno or errno.EIO, step))
+        except (ValueError, IndexError):
+            os.write(report, b"%d\0%s" % (errno.EINVAL, step))
+        finally:
+            os._exit(127)
+
+    def started(self, number: bytes, pid: int) -> None:
+        self.ids[pid], self.pids[number] = number, pid
+        self.send(b"started", number, b"%d" % pid)
+
+    def reap(self) -> None:
+        """Take leave of every process that has ended, orphans too."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            number = self.ids.pop(pid, None)
+            if number is not None:
+                del self.pids[number]
+                self.send(b"exited", number, b"%d" % os.waitstatus_to_exitcode(status))
+
+    def send(self, *fields: bytes) -> None:
+        self.control.send(b"\0".join(fields))
+
+
+def copy(source: int, target: int) -> None:
+    """Copy all of one file to another."""
+    while True:
+        data = memoryview(os.read(source, COPY_BYTES))
+        if not data:
+            return
+        while data:
+            data = data[os.write(target, data) :]
+
+
+def main() -> None:
+    fd, *values = (int(argument) for argument in sys.argv[1:])
+    limits = [(resource.RLIMIT_CORE, 0)]
+    for kind, value in zip(LIMITS, values):
+        hard = resource.getrlimit(kind)[1]
+        if value:
+            limits.append((kind, value if hard == resource.RLIM_INFINITY else min(value, hard)))
+    control = socket.socket(fileno=fd)
+    os.set_inheritable(fd, False)
+    # Until here stderr was the host's, for what keeps a sandbox from starting.
+    os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), 2)
+    Launcher(control, limits).serve()
+
+
+main()

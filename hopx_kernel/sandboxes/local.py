@@ -1,0 +1,248 @@
+"""A sandbox on this computer: a bubblewrap sandbox with a launcher in it. Linux only; needs no account.
+
+Imports anyio, the seam and the modules of the local kind beside this one; nothing of Jupyter.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+
+from ..errors import SandboxLostError, SandboxStartError
+from ..protocol import RunnerOptions
+from .base import BaseSandbox, SandboxProcess, SandboxState
+from .control import Control, ProcessStatus
+from .options import SandboxOptions
+from .spawn import RUNNER_PATH, Spawned, SpawnedProcess, enlarge_pipe, spawn
+from .streams import PipeReceiveStream, PipeSendStream, ProcessStream
+
+__all__ = ["LocalSandbox"]
+
+#: What a sandbox that does not start may say about it.
+_MAX_STDERR_BYTES = 8192
+
+#: How long the kernel may take to end every process of a sandbox, in seconds, before bubblewrap itself is killed.
+_END_SECONDS = 2.0
+
+#: What one call reads into this program's memory at most, where the sandbox may hold less.
+_MAX_READ_BYTES = 1 << 30
+
+
+class LocalProcess(SandboxProcess):
+    """A process in a local sandbox."""
+
+    def __init__(self, control: Control, spawned: SpawnedProcess, status: ProcessStatus) -> None:
+        self._control = control
+        self._number = spawned.number
+        self._status = status
+        stdout = PipeReceiveStream(spawned.stdout, self._is_lost)
+        self.stream = ProcessStream(PipeSendStream(spawned.stdin), stdout)
+        self.stderr = PipeReceiveStream(spawned.stderr, self._is_lost)
+
+    @property
+    def returncode(self) -> int | None:
+        self._control.drain()
+        return self._status.returncode
+
+    async def wait(self) -> int:
+        await self._control.wait(lambda: self._status.returncode is not None)
+        assert self._status.returncode is not None
+        return self._status.returncode
+
+    async def send_signal(self, signum: int) -> None:
+        if self.returncode is None:
+            await self._control.signal(self._number, signum)
+
+    async def started(self) -> None:
+        """Wait until its program runs. Raises the `OSError` of a program that cannot be started."""
+        await self._control.wait(lambda: self._status.pid is not None or self._status.error is not None)
+
+    async def aclose(self) -> None:
+        """Close this side's ends of its pipes."""
+        await self.stream.aclose()
+        if self.stderr is not None:
+            await self.stderr.aclose()
+
+    def _is_lost(self) -> bool:
+        self._control.drain()
+        return self._control.lost is not None
+
+
+class LocalSandbox(BaseSandbox):
+    """A bubblewrap sandbox.
+
+    Parameters
+    ----------
+    options : SandboxOptions, optional
+        Interpreter, network, environment variables and limits.
+    """
+
+    kind = "local"
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self._spawned: Spawned | None = None
+        self._control: Control | None = None
+        self._state = SandboxState.NEW
+
+    @classmethod
+    def adopt(cls, spawned: Spawned) -> LocalSandbox:
+        """Take over a sandbox that `spawn` has started. It still has to be started here, which waits for it."""
+        sandbox = cls(spawned.options)
+        sandbox._spawned = spawned
+        return sandbox
+
+    @property
+    def state(self) -> SandboxState:
+        if self._state is SandboxState.RUNNING and self._control is not None:
+            self._control.drain()
+            if self._control.lost is not None:
+                return SandboxState.LOST
+        return self._state
+
+    async def start(self) -> None:
+        if self._state is SandboxState.RUNNING:
+            return
+        if self._state is not SandboxState.NEW:
+            raise SandboxStartError("This sandbox is over.", "Make another.")
+        if self._spawned is None:
+            self._spawned = spawn(self.options)
+        self.python = self._spawned.interpreter.path
+        self._control = Control(self._spawned.control)
+        self._state = SandboxState.RUNNING
+        try:
+            with anyio.fail_after(self.options.start_timeout_seconds):
+                control = self._control
+                await control.wait(lambda: control.ready)
+        except BaseException as exc:
+            words = ""
+            with anyio.CancelScope(shield=True):
+                if isinstance(exc, SandboxLostError):
+                    with anyio.move_on_after(_END_SECONDS):
+                        words = await self._read_stderr(self._spawned)
+                await self.kill()
+            if isinstance(exc, TimeoutError):
+                seconds = self.options.start_timeout_seconds
+                raise SandboxStartError(f"The sandbox did not start within {seconds:g} s.", words) from exc
+            if isinstance(exc, SandboxLostError):
+                raise SandboxStartError(f"bubblewrap did not start: {words}") from exc
+            raise
+
+    async def start_process(
+        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
+    ) -> SandboxProcess:
+        control = self._running()
+        spawned, status = await control.start(argv, cwd or "/workspace", env or {})
+        process = LocalProcess(control, spawned, status)
+        try:
+            await process.started()
+            if status.error is not None:
+                number, step = status.error
+                raise OSError(number, os.strerror(number), cwd if step == "cwd" else argv[0])
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await process.kill()
+                await process.aclose()
+            raise
+        return process
+
+    async def start_runner(self, options: RunnerOptions) -> SandboxProcess:
+        spawned = self._spawned
+        if spawned is not None and spawned.runner is not None and spawned.runner_options == options:
+            control = self._running()
+            runner, spawned.runner = spawned.runner, None
+            process = LocalProcess(control, runner, control.expect(runner.number))
+            return process
+        return await self.start_process([self.python, RUNNER_PATH, options.to_json()])
+
+    async def read_file(self, path: str) -> bytes:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read, False)
+        enlarge_pipe(read)
+        limit = max(self.options.disk_bytes or 0, _MAX_READ_BYTES)
+        data = bytearray()
+        async with PipeReceiveStream(read) as stream, self._work("read", path, write):
+            async for chunk in stream:
+                data += chunk
+                if len(data) > limit:
+                    raise OSError(errno.EFBIG, f"the file is larger than {limit} bytes", path)
+        return bytes(data)
+
+    async def write_file(self, path: str, data: bytes) -> None:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(write, False)
+        enlarge_pipe(write)
+        async with PipeSendStream(write) as stream, self._work("write", path, read):
+            # A writer that gives up breaks the pipe; its exit code says why.
+            with suppress(anyio.BrokenResourceError):
+                await stream.send(data)
+            await stream.aclose()
+
+    async def kill(self) -> None:
+        if self._state is SandboxState.KILLED:
+            return
+        self._state = SandboxState.KILLED
+        if self._control is not None:
+            self._control.close("the sandbox was killed")
+        if self._spawned is not None:
+            with anyio.CancelScope(shield=True):
+                await self._end(self._spawned)
+
+    def _running(self) -> Control:
+        if self._control is None or self._state is not SandboxState.RUNNING:
+            raise SandboxLostError(f"the sandbox is not running: it is {self._state.value}")
+        return self._control
+
+    @asynccontextmanager
+    async def _work(self, verb: str, path: str, fd: int) -> AsyncIterator[None]:
+        """Have the launcher read or write a file on the other end of a pipe. Raises the `OSError` that fits."""
+        control = self._running()
+        if "\0" in path:
+            raise ValueError("a path cannot hold NUL")
+        try:
+            number, status = await control.work(verb, path, fd)
+        finally:
+            os.close(fd)
+        try:
+            yield
+            await control.wait(lambda: status.returncode is not None or status.error is not None)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await control.signal(number, signal.SIGKILL)
+            raise
+        code = status.error[0] if status.error else status.returncode
+        if code:
+            raise self._file_error(code, path)
+
+    def _file_error(self, code: int, path: str) -> OSError:
+        if code < 0:
+            return OSError(errno.EIO, f"the copy was ended by signal {-code}", path)
+        if code == errno.ENOSPC and self.options.disk_bytes is not None:
+            limit = self.options.disk_bytes
+            return OSError(code, f"No space left: disk_bytes allows {limit} bytes in each writable directory", path)
+        return OSError(code, os.strerror(code), path)
+
+    async def _end(self, spawned: Spawned) -> None:
+        """End the sandbox and wait until nothing of it is left."""
+        spawned.control.close()
+        # Without its socket the launcher, process 1, ends, and with it everything; bubblewrap waits for that.
+        with anyio.move_on_after(_END_SECONDS):
+            await self._read_stderr(spawned)
+        spawned.abandon()
+
+    async def _read_stderr(self, spawned: Spawned) -> str:
+        """What bubblewrap writes until it ends."""
+        words = b""
+        assert spawned.process.stderr is not None
+        fd = spawned.process.stderr.fileno()
+        while True:
+            await anyio.wait_readable(fd)
+            data = os.read(fd, _MAX_STDERR_BYTES)
+            if not data:
+                return words.decode("utf-8", "replace").strip()
+            words = (words + data)[-_MAX_STDERR_BYTES:]
