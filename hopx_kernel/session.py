@@ -14,82 +14,24 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from .errors import ProtocolError, RemoteExecutionError, RemoteProtocolError, SandboxLostError
+from .errors import ProtocolError, RemoteProtocolError, SandboxLostError
 from .protocol import HostConnection, Message, RunnerOptions
+from .run import Reply, Run
 from .sandboxes.base import BaseSandbox, SandboxProcess
 
 __all__ = ["Run", "Session"]
 
-#: Events that wait for whoever iterates over a run. When they are this many, the session reads no further, the
-#: runner's log fills, and the code in the sandbox waits.
-RUN_QUEUE_EVENTS = 256
-
 #: How long a runner may take to say hello, in seconds: importing IPython from a cold disk takes a few.
 HELLO_TIMEOUT_SECONDS = 60.0
+
+#: How long leaving an `execute` block waits for the code to stop, in seconds.
+INTERRUPT_TIMEOUT_SECONDS = 5.0
 
 #: What a runner's own stderr may hold of its last words, in bytes.
 _LAST_WORDS_BYTES = 8192
 
 EventHandler = Callable[[Message], Awaitable[None]]
-
-
-class Run:
-    """One execution in a session.
-
-    Iterating gives its events in order, ending with its ``execute_reply``. What comes after that (output of threads
-    and tasks it left behind) goes to the session's `on_event`.
-
-    Attributes
-    ----------
-    msg_id : str
-        Its id.
-    reply : dict or None
-        Content of its ``execute_reply``, once it has ended.
-    """
-
-    def __init__(self, session: Session, msg_id: str) -> None:
-        self.msg_id = msg_id
-        self.reply: dict[str, Any] | None = None
-        self._session = session
-        self._ended = anyio.Event()
-        self._sender: MemoryObjectSendStream[Message] | None = None
-        self._receiver: MemoryObjectReceiveStream[Message] | None = None
-
-    async def wait(self) -> dict[str, Any]:
-        """Wait for the end, without raising for what the code did; gives the reply's content."""
-        await self._ended.wait()
-        assert self.reply is not None
-        return self.reply
-
-    async def interrupt(self) -> dict[str, Any]:
-        """Interrupt the run, as `Session.interrupt`; does nothing once it has ended."""
-        if self._ended.is_set():
-            return {"status": "ok", "stopped": True, "kept": True}
-        return await self._session.interrupt()
-
-    async def send_input(self, value: str) -> None:
-        """Answer the run's ``input_request``."""
-        await self._session.send(Message("input_reply", {"value": value}, parent_id=self.msg_id))
-
-    def raise_for_error(self) -> None:
-        """Raise `SandboxLostError` or `RemoteExecutionError` when the run ended with one."""
-        if self.reply is None or self.reply.get("status") == "ok":
-            return
-        if self.reply.get("ename") == SandboxLostError.__name__:
-            raise SandboxLostError(self.reply.get("evalue", ""))
-        raise RemoteExecutionError.from_content(self.reply)
-
-    def _finish(self, content: dict[str, Any]) -> None:
-        self.reply = content
-        self._ended.set()
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        if self._receiver is None:
-            raise RuntimeError("this run's events go to the session's on_event")
-        async for event in self._receiver:
-            yield event
 
 
 class Session:
@@ -118,7 +60,7 @@ class Session:
         self._process: SandboxProcess | None = None
         self._send_lock = anyio.Lock()
         self._runs: dict[str, Run] = {}
-        self._replies: dict[str, _Reply] = {}
+        self._replies: dict[str, Reply] = {}
         self._lost: SandboxLostError | None = None
         self._ended = anyio.Event()
         self._last_words = b""
@@ -164,16 +106,15 @@ class Session:
             The code or an option is too large or cannot be sent.
         """
         run = Run(self, options.pop("msg_id", None) or uuid.uuid4().hex)
-        run._sender, run._receiver = anyio.create_memory_object_stream[Message](RUN_QUEUE_EVENTS)
-        with run._sender, run._receiver:
+        run.open_queue()
+        try:
             await self._send_run(run, code, options)
-            try:
-                yield run
-            finally:
-                if run.reply is None:
-                    run._receiver.close()
-                    with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-                        await self.interrupt()
+            yield run
+        finally:
+            run.close_queue()
+            if run.reply is None and run.msg_id in self._runs:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(INTERRUPT_TIMEOUT_SECONDS):
+                    await self.interrupt()
 
     async def start_run(
         self,
@@ -251,7 +192,7 @@ class Session:
         Raises `SandboxLostError` when the sandbox is, or gets, lost, and `LocalProtocolError` for what cannot be sent.
         """
         msg_id = uuid.uuid4().hex
-        reply = self._replies[msg_id] = _Reply()
+        reply = self._replies[msg_id] = Reply()
         try:
             await self.send(Message(msg_type, content, msg_id=msg_id))
             return await reply.wait()
@@ -292,7 +233,7 @@ class Session:
         group: TaskGroup = await self._exit_stack.enter_async_context(anyio.create_task_group())
         self._exit_stack.callback(group.cancel_scope.cancel)
         self._exit_stack.push_async_callback(self.aclose)
-        hello = _Reply()
+        hello = Reply()
         self._replies["hello"] = hello
         group.start_soon(self._read)
         if process.stderr is not None:
@@ -367,21 +308,11 @@ class Session:
 
     async def _deliver(self, event: Message) -> None:
         run = self._runs.get(event.parent_id)
-        if run is not None and run._sender is not None:
-            try:
-                await run._sender.send(event)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                pass  # nobody listens any more: the block was left
-        elif self._on_event is not None:
+        if not (run is not None and await run.take(event)) and self._on_event is not None:
             await self._on_event(event)
         if run is not None and event.is_terminal:
-            self._end_run(run, event.content)
-
-    def _end_run(self, run: Run, content: dict[str, Any]) -> None:
-        self._runs.pop(run.msg_id, None)
-        run._finish(content)
-        if run._sender is not None:
-            run._sender.close()
+            self._runs.pop(run.msg_id, None)
+            run.finish(event.content)
 
     async def _read_stderr(self) -> None:
         assert self._process is not None and self._process.stderr is not None
@@ -409,26 +340,3 @@ class Session:
             await self._deliver(Message("error", error, parent_id=run.msg_id))
             await self._deliver(Message("execute_reply", dict(content), parent_id=run.msg_id))
         self._ended.set()
-
-
-class _Reply:
-    """A reply that is awaited."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-        self._content: dict[str, Any] = {}
-        self._error: SandboxLostError | None = None
-
-    def set(self, content: dict[str, Any]) -> None:
-        self._content = content
-        self._event.set()
-
-    def fail(self, error: SandboxLostError) -> None:
-        self._error = error
-        self._event.set()
-
-    async def wait(self) -> dict[str, Any]:
-        await self._event.wait()
-        if self._error is not None:
-            raise self._error
-        return self._content

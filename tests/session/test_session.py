@@ -9,7 +9,8 @@ import pytest
 
 from hopx_kernel.errors import LocalProtocolError, RemoteExecutionError, SandboxLostError
 from hopx_kernel.protocol import Message
-from hopx_kernel.session import RUN_QUEUE_EVENTS, Session
+from hopx_kernel.run import RUN_QUEUE_EVENTS
+from hopx_kernel.session import Session
 from hopx_kernel.testing import ScriptedSandbox, echo_script
 
 pytestmark = pytest.mark.anyio
