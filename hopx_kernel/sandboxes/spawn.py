@@ -18,9 +18,10 @@ from pathlib import Path
 
 from ..protocol.options import RunnerOptions
 from ..runner.bundle import build_bundle
-from .bwrap import find_bwrap
+from .bwrap import bwrap_directories, find_bwrap
 from .layout import SYNTHETIC_FILES, Interpreter, find_interpreter, layout_arguments
 from .options import SandboxOptions
+from .privileges import is_root, staged_command
 
 __all__ = ["Spawned", "spawn"]
 
@@ -100,6 +101,8 @@ def spawn(options: SandboxOptions, runner_options: RunnerOptions | None = None) 
         arguments = _arguments(options, interpreter, given)
         args_fd = given.add_content("".join(argument + "\0" for argument in arguments).encode("utf-8", "surrogateescape"))
         command = [bwrap, "--args", str(args_fd), "--", *_launcher_command(options, interpreter, control_fd)]
+        if is_root():
+            command = staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)])
         process = _in_lasting_thread(lambda: _popen(command, given.fds))
     ours.setblocking(False)
     spawned = Spawned(options, interpreter, bwrap, process, ours)
@@ -217,11 +220,11 @@ def _environment(interpreter: Interpreter) -> dict[str, str]:
 def _counts_processes() -> bool:
     """Whether the kernel counts a user's processes per user namespace, and for this user at all.
 
-    Before Linux 5.14 the count is that of the host's user, desktop and all; root's is never held against it.
+    Before Linux 5.14 the count is that of the host's user, desktop and all. Root's is never held against it.
     """
     release = os.uname().release.split("-")[0].split(".")
     numbers = tuple(int(part) for part in release[:2] if part.isdigit())
-    return numbers >= (5, 14) and os.getuid() != 0
+    return numbers >= (5, 14) and (os.getuid() != 0 or is_root())
 
 
 class _Descriptors:
@@ -251,7 +254,7 @@ class _Descriptors:
 
 def _popen(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=fds, env={}
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=fds, env={}, cwd='/'
     )
 
 
