@@ -51,7 +51,7 @@ class Control:
         self._sock = sock
         self._statuses: dict[int, ProcessStatus] = {}
         self._next_number = 1
-        self._is_reading = False
+        self._reading: anyio.CancelScope | None = None
         self._news = anyio.Event()
 
     def expect(self, number: int) -> ProcessStatus:
@@ -95,16 +95,17 @@ class Control:
                 return
             if self.lost is not None:
                 raise SandboxLostError(self.lost)
-            if self._is_reading:
+            if self._reading is not None:
                 await self._news.wait()
                 continue
-            self._is_reading = True
             try:
-                await anyio.wait_readable(self._sock)
+                # Cancelled when somebody else has taken events by `drain`: the socket may then stay silent.
+                with anyio.CancelScope() as self._reading:
+                    await anyio.wait_readable(self._sock)
             except anyio.ClosedResourceError:
                 self.close("the sandbox was killed")
             finally:
-                self._is_reading = False
+                self._reading = None
                 self._tell()
 
     def drain(self) -> None:
@@ -122,6 +123,8 @@ class Control:
                 return self._lose("the sandbox ended")
             if not self._take(packet):
                 return self._lose("its launcher said something that it cannot have said")
+            if self._reading is not None:
+                self._reading.cancel()
 
     def close(self, reason: str) -> None:
         """Take and send nothing more."""
