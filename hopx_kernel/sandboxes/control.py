@@ -1,7 +1,7 @@
 """The host's end of a launcher's socket: requests out, events in.
 
 Everything that comes from a sandbox is bounded and checked; descriptors that it sends are never taken. Imports anyio
-and `spawn`.
+and `pipes`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 import anyio
 
 from ..errors import SandboxLostError
-from .spawn import SpawnedProcess, request_start, send_packet
+from .pipes import ProcessPipes, request_start, send_packet
 
 __all__ = ["Control", "ProcessStatus"]
 
@@ -58,10 +58,8 @@ class Control:
         """The status of a process that was asked for already."""
         return self._statuses.setdefault(number, ProcessStatus())
 
-    async def start(
-        self, argv: Sequence[str], cwd: str, env: Mapping[str, str]
-    ) -> tuple[SpawnedProcess, ProcessStatus]:
-        """Ask for a process, without waiting for the answer. Raises as `spawn.request_start`."""
+    async def start(self, argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> tuple[ProcessPipes, ProcessStatus]:
+        """Ask for a process, without waiting for the answer. Raises as `pipes.request_start`."""
         number = self._number()
         status = self.expect(number)
         try:
@@ -118,11 +116,12 @@ class Control:
             except BlockingIOError:
                 return
             except OSError as exc:
-                return self._lose(f"its launcher cannot be reached: {os.strerror(exc.errno or errno.EIO)}")
+                self._lose(f"its launcher cannot be reached: {os.strerror(exc.errno or errno.EIO)}")
+                return
             if not packet:
-                return self._lose("the sandbox ended")
-            if not self._take(packet):
-                return self._lose("its launcher said something that it cannot have said")
+                self._lose("the sandbox ended")
+            elif not self._take(packet):
+                self._lose("its launcher said something that it cannot have said")
             if self._reading is not None:
                 self._reading.cancel()
 

@@ -205,8 +205,8 @@ def copy(source: int, target: int) -> None:
 def main() -> None:
     fd, *values = (int(argument) for argument in sys.argv[1:])
     limits = [(resource.RLIMIT_CORE, 0)]
-    for kind, value in zip(LIMITS, values):
-        hard = resource.getrlimit(kind)[1]
+    for index, kind in enumerate(LIMITS):
+        hard, value = resource.getrlimit(kind)[1], values[index]
         if value:
             limits.append((kind, value if hard == resource.RLIM_INFINITY else min(value, hard)))
     control = socket.socket(fileno=fd)

@@ -18,7 +18,8 @@ from ..protocol import RunnerOptions
 from .base import BaseSandbox, SandboxProcess, SandboxState
 from .control import Control, ProcessStatus
 from .options import SandboxOptions
-from .spawn import RUNNER_PATH, Spawned, SpawnedProcess, enlarge_pipe, spawn
+from .pipes import ProcessPipes, enlarge_pipe
+from .spawn import RUNNER_PATH, Spawned, spawn
 from .streams import PipeReceiveStream, PipeSendStream, ProcessStream
 
 __all__ = ["LocalSandbox"]
@@ -36,7 +37,7 @@ _MAX_READ_BYTES = 1 << 30
 class LocalProcess(SandboxProcess):
     """A process in a local sandbox."""
 
-    def __init__(self, control: Control, spawned: SpawnedProcess, status: ProcessStatus) -> None:
+    def __init__(self, control: Control, spawned: ProcessPipes, status: ProcessStatus) -> None:
         self._control = control
         self._number = spawned.number
         self._status = status
@@ -156,8 +157,7 @@ class LocalSandbox(BaseSandbox):
         if spawned is not None and spawned.runner is not None and spawned.runner_options == options:
             control = self._running()
             runner, spawned.runner = spawned.runner, None
-            process = LocalProcess(control, runner, control.expect(runner.number))
-            return process
+            return LocalProcess(control, runner, control.expect(runner.number))
         return await self.start_process([self.python, RUNNER_PATH, options.to_json()])
 
     async def read_file(self, path: str) -> bytes:

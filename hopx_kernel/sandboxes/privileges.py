@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from ..errors import SandboxStartError
 
@@ -43,9 +42,9 @@ def staged_command(command: list[str], trees: list[str]) -> list[str]:
     covers = sorted(set(hidden.values()))
     # Only what a cover hides has to be shown again, but all of that.
     shown = [tree for tree in trees if any(tree.startswith(cover + "/") for cover in covers)]
-    stage = Path(__file__).with_name("stage.py")
+    stage = os.path.join(os.path.dirname(__file__), "stage.py")
     return [
-        *(sys.executable, "-I", "-S", str(stage), str(UNPRIVILEGED_ID)),
+        *(sys.executable, "-I", "-S", stage, str(UNPRIVILEGED_ID)),
         *covers,
         *("--", *shown, "--", *command),
     ]
@@ -53,16 +52,18 @@ def staged_command(command: list[str], trees: list[str]) -> list[str]:
 
 def _closed_directory(path: str) -> str | None:
     """The uppermost directory above `path` that others may not enter."""
-    for parent in reversed(Path(path).parents):
-        if not parent.stat().st_mode & _OTHERS_MAY_ENTER:
-            return str(parent)
+    parents = path.split("/")[1:-1]
+    for count in range(1, len(parents) + 1):
+        parent = "/" + "/".join(parents[:count])
+        if not os.stat(parent).st_mode & _OTHERS_MAY_ENTER:
+            return parent
     return None
 
 
 def _is_mapped(table: str) -> bool:
     try:
-        lines = Path(table).read_text(encoding="ascii").splitlines()
+        with open(table, encoding="ascii") as file:
+            ranges = [[int(part) for part in line.split()] for line in file]
     except OSError:
         return False
-    ranges = [[int(part) for part in line.split()] for line in lines]
     return any(first <= UNPRIVILEGED_ID < first + count for first, _, count in ranges)

@@ -1,0 +1,96 @@
+"""Pipes to processes in a sandbox, and the packets that ask its launcher for them. Imports the standard library only."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["MAX_PACKET_BYTES", "ProcessPipes", "enlarge_pipe", "request_start", "send_packet"]
+
+#: A socket takes a packet whole or not at all; this is what Linux gives every socket room for, and no more than what it
+#: gives the arguments of any one program.
+MAX_PACKET_BYTES = 96 * 1024
+
+#: What the kernel lets an unprivileged user ask for. A full pipe makes its writer wait for a switch of processes, so a
+#: flood of lines wants a large one.
+_PIPE_BYTES = 1 << 20
+
+_F_SETPIPE_SZ = 1031  # in `fcntl` from Python 3.10 on, but not in every build
+
+
+@dataclass
+class ProcessPipes:
+    """This side's ends of the pipes to a process that was asked for; none of them blocks.
+
+    Attributes
+    ----------
+    number : int
+        How host and launcher call the process.
+    """
+
+    number: int
+    stdin: int
+    stdout: int
+    stderr: int
+
+    def close(self) -> None:
+        """Close all three."""
+        for fd in (self.stdin, self.stdout, self.stderr):
+            os.close(fd)
+
+
+def request_start(
+    control: socket.socket, number: int, argv: Sequence[str], cwd: str, env: Mapping[str, str]
+) -> ProcessPipes:
+    """Ask a launcher for a process.
+
+    Raises
+    ------
+    BlockingIOError
+        The launcher has too much to do: ask again when the socket takes more.
+    OSError
+        ``E2BIG`` for arguments that do not fit a packet, `BrokenPipeError` for a launcher that is gone.
+    ValueError
+        There is no program, or a NUL in an argument.
+    """
+    fields = ["start", str(number), cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in env.items())]
+    if not argv or not argv[0]:
+        raise ValueError("a process needs a program")
+    pairs = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+    theirs = [pairs[0][0], pairs[1][1], pairs[2][1]]
+    ours = ProcessPipes(number, pairs[0][1], pairs[1][0], pairs[2][0])
+    try:
+        for fd in (ours.stdin, ours.stdout, ours.stderr):
+            os.set_blocking(fd, False)
+        enlarge_pipe(ours.stdin)
+        enlarge_pipe(ours.stdout)
+        send_packet(control, fields, theirs)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        for fd in theirs:
+            os.close(fd)
+    return ours
+
+
+def send_packet(control: socket.socket, fields: Sequence[str], fds: Sequence[int] = ()) -> None:
+    """Send one request to a launcher, with descriptors for it. Raises as `request_start`."""
+    if any("\0" in field for field in fields):
+        raise ValueError("arguments, environment and paths cannot hold NUL")
+    packet = "\0".join(fields).encode("utf-8", "surrogateescape")
+    if len(packet) > MAX_PACKET_BYTES:
+        raise OSError(errno.E2BIG, f"arguments and environment are longer than {MAX_PACKET_BYTES} bytes together")
+    socket.send_fds(control, [packet], list(fds))
+
+
+def enlarge_pipe(fd: int) -> None:
+    """Give a pipe as much room as the kernel allows."""
+    try:
+        fcntl.fcntl(fd, _F_SETPIPE_SZ, _PIPE_BYTES)
+    except OSError:  # over what this user may have in all pipes together; a small pipe works too
+        pass

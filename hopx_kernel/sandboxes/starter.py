@@ -1,0 +1,61 @@
+"""Starts bubblewrap from a thread that lasts. Imports the standard library only.
+
+"Die with the parent" means, to the kernel, with the thread that forked: a sandbox started from a worker thread would die
+as soon as that thread does.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import threading
+from collections.abc import Sequence
+
+__all__ = ["start_lasting"]
+
+_Answer = queue.SimpleQueue["subprocess.Popen[bytes] | OSError"]
+_Request = tuple[list[str], Sequence[int], _Answer]
+
+
+def start_lasting(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a program that inherits `fds`, no environment, and stderr as a pipe; it is to die with this process."""
+    if threading.current_thread() is threading.main_thread():
+        return _start(command, fds)
+    answer: _Answer = queue.SimpleQueue()
+    _requests().put((command, fds, answer))
+    result = answer.get()
+    if isinstance(result, OSError):
+        raise result
+    return result
+
+
+def _start(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    null = subprocess.DEVNULL
+    return subprocess.Popen(
+        command, stdin=null, stdout=null, stderr=subprocess.PIPE, pass_fds=fds, env={}, cwd="/", bufsize=0
+    )
+
+
+def _serve(requests: queue.SimpleQueue[_Request]) -> None:
+    while True:
+        command, fds, answer = requests.get()
+        try:
+            answer.put(_start(command, fds))
+        except OSError as exc:
+            answer.put(exc)
+
+
+_lock = threading.Lock()
+_threads: dict[int, queue.SimpleQueue[_Request]] = {}
+
+
+def _requests() -> queue.SimpleQueue[_Request]:
+    """The queue of the lasting thread, which is started once in every process: a fork has none of its parent's."""
+    pid = os.getpid()
+    with _lock:
+        if pid not in _threads:
+            _threads.clear()
+            _threads[pid] = queue.SimpleQueue()
+            threading.Thread(target=_serve, args=(_threads[pid],), name="hopx-starter", daemon=True).start()
+        return _threads[pid]
