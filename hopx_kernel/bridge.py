@@ -1,0 +1,142 @@
+"""The one event loop of this package's library, in a thread of its own, and the ways into it.
+
+Everything asynchronous is written once and runs here. Blocking callers wait for it, asynchronous ones await it from
+whatever loop they have. Sandboxes are therefore independent of the caller's loop and thread, and the thread that
+forks their processes lives as long as this process does: the kernel ends a sandbox when that thread ends.
+
+The thread starts on first use, ends with the interpreter, and is not carried over a fork.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+__all__ = ["Bridge", "call", "call_async", "finalize", "get_bridge", "start"]
+
+T = TypeVar("T")
+
+#: What the clean-up at the interpreter's end may take, in seconds; what is left then dies with the process.
+EXIT_TIMEOUT_SECONDS = 5.0
+
+
+class Bridge:
+    """The loop's thread, the task group in it that owns what outlives a call, and what must be closed at the end."""
+
+    def __init__(self) -> None:
+        self._exit_stack = ExitStack()
+        self.portal: BlockingPortal = self._exit_stack.enter_context(start_blocking_portal(name="hopx_kernel"))
+        self.thread_id: int = self.portal.call(threading.get_ident)
+        _, self.tasks = self.portal.start_task(self._own_tasks)
+        #: Called, in the loop, when the interpreter ends: what must not outlive it.
+        self.closers: set[Callable[[], Coroutine[Any, Any, None]]] = set()
+
+    tasks: TaskGroup
+
+    async def _own_tasks(self, *, task_status: TaskStatus[TaskGroup]) -> None:
+        async with anyio.create_task_group() as group:
+            task_status.started(group)
+            await anyio.sleep_forever()
+
+    async def _close(self) -> None:
+        with anyio.move_on_after(EXIT_TIMEOUT_SECONDS):
+            async with anyio.create_task_group() as group:
+                for closer in list(self.closers):
+                    group.start_soon(closer)
+        self.tasks.cancel_scope.cancel()
+
+    def close(self) -> None:
+        """Close everything that is open and end the thread."""
+        self.portal.call(self._close)
+        self._exit_stack.close()
+
+
+_bridge: Bridge | None = None
+_lock = threading.Lock()
+_exiting = False
+
+
+def get_bridge() -> Bridge:
+    """This process's bridge, started when there is none yet."""
+    global _bridge
+    with _lock:
+        if _exiting:
+            raise RuntimeError("the interpreter is shutting down, and every sandbox with it")
+        if _bridge is None:
+            _bridge = Bridge()
+        return _bridge
+
+
+def call(func: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Run a coroutine function in the loop and wait for its result; an interrupted wait cancels it.
+
+    Works where the calling thread runs a loop of its own (an IPython kernel does), which then waits too.
+    """
+    bridge = get_bridge()
+    if threading.get_ident() == bridge.thread_id:
+        raise RuntimeError("a blocking call from the library's own thread would wait for itself")
+    future = bridge.portal.start_task_soon(func, *args)
+    try:
+        return future.result()
+    except CancelledError:
+        raise RuntimeError("the interpreter is shutting down") from None
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def call_async(func: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Run a coroutine function in the loop and await its result; cancelling the caller cancels it."""
+    return await get_bridge().portal.call_async(func, *args)
+
+
+def start(func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    """Start a coroutine function that never raises, without waiting: for finalizers, which must not block or raise."""
+    bridge = _bridge
+    if bridge is None:
+        return
+    try:
+        if threading.get_ident() == bridge.thread_id:
+            bridge.tasks.start_soon(func, *args)
+        else:
+            bridge.portal.start_task_soon(func, *args)
+    except RuntimeError:
+        # The loop has ended, and with it whatever this was to close.
+        return
+
+
+def finalize(func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    """Run a coroutine function that never raises and wait for it, where that is possible; else as `start`."""
+    bridge = _bridge
+    if bridge is None or threading.get_ident() == bridge.thread_id:
+        start(func, *args)
+    else:
+        call(func, *args)
+
+
+def _close_at_exit() -> None:
+    global _bridge, _exiting
+    with _lock:
+        bridge, _bridge = _bridge, None
+        _exiting = True
+    if bridge is not None:
+        bridge.close()
+
+
+def _forget_after_fork() -> None:
+    global _bridge, _lock
+    # The thread exists in the parent only, and so do the sandboxes that it owns.
+    _bridge, _lock = None, threading.Lock()
+
+
+atexit.register(_close_at_exit)
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,390 @@
+"""Files in a sandbox: read, write, list, and copy from and to the host.
+
+Whatever a sandbox says about its files is checked; where a copy goes on the host is decided by its caller alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import posixpath
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from . import bridge
+from .errors import SandboxError, SandboxLostError
+from .owner import SandboxOwner, end_process
+from .sandboxes.base import SandboxProcess
+
+if TYPE_CHECKING:
+    from .sandbox import Sandbox
+
+__all__ = ["FileEntry", "Files"]
+
+T = TypeVar("T")
+
+#: Called while a file is copied, with the bytes so far and all of them.
+ProgressHandler = Callable[[int, int], None]
+
+_COPY_BYTES = 1 << 18
+
+#: A directory's listing has some hundred bytes an entry: room for some hundred thousand.
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One entry of a directory in a sandbox; of a symbolic link, the link's own."""
+
+    name: str
+    path: str
+    size_bytes: int
+    modified: float
+    mode: int
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an ordinary file."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.mode)
+
+
+class Files:
+    """Files in one sandbox; `Sandbox.files`. Each method has a twin that is awaited, ``..._async``.
+
+    Paths are the sandbox's; a relative one starts at its working directory. Errors are the `OSError` that fits, and
+    `SandboxLostError`.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    # ------------------------------------------------------------------ content
+
+    def write(self, path: str, data: str | bytes) -> None:
+        """Write a file, making its directories; text as UTF-8."""
+        bridge.call(self._write, path, data)
+
+    async def write_async(self, path: str, data: str | bytes) -> None:
+        """As `write`."""
+        await bridge.call_async(self._write, path, data)
+
+    def read(self, path: str) -> str:
+        """A file's text. Raises `ValueError` when it is not UTF-8."""
+        return _decode(path, bridge.call(self._read, path))
+
+    async def read_async(self, path: str) -> str:
+        """As `read`."""
+        return _decode(path, await bridge.call_async(self._read, path))
+
+    def read_bytes(self, path: str) -> bytes:
+        """A file's bytes."""
+        return bridge.call(self._read, path)
+
+    async def read_bytes_async(self, path: str) -> bytes:
+        """As `read_bytes`."""
+        return await bridge.call_async(self._read, path)
+
+    # ------------------------------------------------------------------ names
+
+    def list(self, path: str = ".") -> list[FileEntry]:
+        """A directory's entries, by name."""
+        return bridge.call(self._list, path)
+
+    async def list_async(self, path: str = ".") -> list[FileEntry]:  # type: ignore[valid-type]  # `list` above
+        """As `list`."""
+        return await bridge.call_async(self._list, path)
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something at a path; a symbolic link counts as what it leads to."""
+        return bridge.call(self._exists, path)
+
+    async def exists_async(self, path: str) -> bool:
+        """As `exists`."""
+        return await bridge.call_async(self._exists, path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a symbolic link, or a directory with everything in it."""
+        bridge.call(self._remove, path)
+
+    async def remove_async(self, path: str) -> None:
+        """As `remove`."""
+        await bridge.call_async(self._remove, path)
+
+    # ------------------------------------------------------------------ copies
+
+    def upload(
+        self, source: str | Path, target: str | None = None, *, on_progress: ProgressHandler | None = None
+    ) -> str:
+        """Copy one file of the host into the sandbox; gives its path there.
+
+        Only an ordinary file is read: a directory, a device, a pipe or a symbolic link is refused (`OSError`), so
+        that nothing else than what was named gets in. Without `target` it goes to the working directory; a `target`
+        that is a directory, or ends with ``/``, takes it under its own name.
+        """
+        return bridge.call(self._upload, source, target, on_progress)
+
+    async def upload_async(
+        self, source: str | Path, target: str | None = None, *, on_progress: ProgressHandler | None = None
+    ) -> str:
+        """As `upload`."""
+        return await bridge.call_async(self._upload, source, target, on_progress)
+
+    def download(
+        self, source: str, target: str | Path | None = None, *, on_progress: ProgressHandler | None = None
+    ) -> Path:
+        """Copy one file of the sandbox to the host; gives its path here.
+
+        Only `target` is written, whole or not at all: a `target` that is a symbolic link, a device or a pipe is
+        refused (`OSError`). Without it the file goes to the current directory; into a directory it goes under its own
+        name. What is not an ordinary file in the sandbox is refused too.
+        """
+        return bridge.call(self._download, source, target, on_progress)
+
+    async def download_async(
+        self, source: str, target: str | Path | None = None, *, on_progress: ProgressHandler | None = None
+    ) -> Path:
+        """As `download`."""
+        return await bridge.call_async(self._download, source, target, on_progress)
+
+    # ------------------------------------------------------------------ inside, in the bridge's loop
+
+    @property
+    def _owner(self) -> SandboxOwner:
+        owner = self._sandbox._owner
+        owner.check_alive()
+        return owner
+
+    async def _write(self, path: str, data: str | bytes) -> None:
+        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+            raise TypeError(f"a file's content is str or bytes, not {type(data).__name__}")
+        content = data.encode("utf-8") if isinstance(data, str) else bytes(data)
+        await self._owner.sandbox.write_file(_checked(path), content)
+
+    async def _read(self, path: str) -> bytes:
+        return await self._owner.sandbox.read_file(_checked(path))
+
+    async def _list(self, path: str) -> list[FileEntry]:  # type: ignore[valid-type]  # `list` above
+        rows = await self._ask("list", path)
+        return [_entry(path, row) for row in (rows if isinstance(rows, list_type) else [])]
+
+    async def _exists(self, path: str) -> bool:
+        return await self._ask("exists", path) is True
+
+    async def _remove(self, path: str) -> None:
+        await self._ask("remove", path)
+
+    async def _ask(self, verb: str, path: str) -> Any:
+        async def read_answer(received: _Received) -> Any:
+            return _answer(path, await received.line())
+
+        return await self._converse(read_answer, verb, path)
+
+    async def _converse(self, talk: Callable[[_Received], Awaitable[T]], verb: str, path: str, *more: str) -> T:
+        owner = self._owner
+        script = Path(__file__).with_name("inside").joinpath("files.py").read_text(encoding="utf-8")
+        argv = [owner.sandbox.python, "-I", "-S", "-c", script, verb, _checked(path), *more]
+        process = await owner.sandbox.start_process(argv)
+        try:
+            return await talk(_Received(process))
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            owner.check_alive()
+            raise SandboxError(f"the sandbox gave no answer about {path!r}") from None
+        finally:
+            await end_process(process)
+
+    async def _upload(self, source: str | Path, target: str | None, on_progress: ProgressHandler | None) -> str:
+        fd = _open_source(Path(source))
+        try:
+            size = os.fstat(fd).st_size
+
+            async def send(received: _Received) -> str:
+                done = 0
+                while done < size and (data := os.read(fd, min(_COPY_BYTES, size - done))):
+                    try:
+                        await received.stream.send(data)
+                    except anyio.BrokenResourceError:
+                        break  # it was refused, and the answer says why
+                    done += len(data)
+                    if on_progress is not None:
+                        on_progress(done, size)
+                await received.stream.send_eof()
+                return str(_answer(target or Path(source).name, await received.line()))
+
+            return await self._converse(send, "write", target or "./", Path(source).name, str(size))
+        finally:
+            os.close(fd)
+
+    async def _download(self, source: str, target: str | Path | None, on_progress: ProgressHandler | None) -> Path:
+        path = _target_path(source, target)
+
+        async def receive(received: _Received) -> Path:
+            size = _answer(source, await received.line())
+            if not isinstance(size, int) or size < 0:
+                raise SandboxError(f"the sandbox gave no size for {source!r}")
+            with _NewFile(path, size) as file:
+                while file.written < size:
+                    try:
+                        data = await received.some(size - file.written)
+                    except anyio.EndOfStream:
+                        raise OSError(errno.EIO, f"it ended after {file.written} of {size} bytes", source) from None
+                    file.write(data)
+                    if on_progress is not None:
+                        on_progress(file.written, size)
+                file.keep()
+            return path
+
+        return await self._converse(receive, "read", source)
+
+
+list_type = list  # `Files.list` hides the builtin in the class's body only, and annotations read it there
+
+
+class _Received:
+    """What a process writes: a line, then bytes."""
+
+    def __init__(self, process: SandboxProcess) -> None:
+        self.stream = process.stream
+        self._rest = b""
+
+    async def line(self) -> bytes:
+        while b"\n" not in self._rest:
+            if len(self._rest) > _MAX_ANSWER_BYTES:
+                raise SandboxError("the sandbox's answer is too long")
+            self._rest += await self.stream.receive()
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    async def some(self, max_bytes: int) -> bytes:
+        if not self._rest:
+            self._rest = await self.stream.receive(_COPY_BYTES)
+        data, self._rest = self._rest[:max_bytes], self._rest[max_bytes:]
+        return data
+
+
+class _NewFile:
+    """A file that takes its place only when it is whole; until then it lies beside it under another name."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.part")
+        free = os.statvfs(path.parent)
+        if size > free.f_bavail * free.f_frsize:
+            raise OSError(errno.ENOSPC, f"it has {size} bytes, and the disk has less room", str(path))
+        self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        self.written = 0
+
+    def write(self, data: bytes) -> None:
+        self.written += len(data)
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def keep(self) -> None:
+        _check_target(self._path)
+        self._temporary.replace(self._path)
+
+    def __enter__(self) -> _NewFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+        self._temporary.unlink(missing_ok=True)
+
+
+def _checked(path: str) -> str:
+    if not isinstance(path, str):
+        raise TypeError(f"a path in a sandbox is a str, not {type(path).__name__}")
+    if not path or "\0" in path:
+        raise ValueError("a path cannot be empty or hold a null character")
+    return path
+
+
+def _decode(path: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise ValueError(f"{path!r} is not UTF-8 text ({exc.reason} at byte {exc.start}); use read_bytes") from exc
+
+
+def _answer(path: str, line: bytes) -> Any:
+    try:
+        content = json.loads(line)
+        if "ok" in content:
+            return content["ok"]
+        code, reason = int(content["errno"]), str(content["reason"])
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise SandboxLostError(f"the sandbox's answer about {path!r} makes no sense") from exc
+    raise OSError(code, reason, path)
+
+
+def _entry(directory: str, row: Any) -> FileEntry:
+    try:
+        name, mode, size, modified = row
+        return FileEntry(str(name), posixpath.join(directory, str(name)), int(size), float(modified), int(mode))
+    except (TypeError, ValueError) as exc:
+        raise SandboxError(f"the sandbox's listing of {directory!r} makes no sense") from exc
+
+
+def _open_source(path: Path) -> int:
+    """Open the host's file that is to be uploaded. Raises `OSError` with the reason when it is not an ordinary one."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            reason = f"it is a symbolic link, to {str(path.readlink())!r}; name the file itself"
+            raise OSError(errno.ELOOP, reason, str(path)) from None
+        raise
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(fd)
+        raise _not_a_file(mode, path)
+    return fd
+
+
+def _not_a_file(mode: int, path: Path) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, "it is a directory; pack it into one file first", str(path))
+    return OSError(errno.EINVAL, "it is a device, a pipe or a socket, not an ordinary file", str(path))
+
+
+def _target_path(source: str, target: str | Path | None) -> Path:
+    path = Path(target) if target is not None else Path.cwd()
+    if path.is_dir():
+        name = posixpath.basename(source)
+        if name in ("", ".", "..") or "\0" in name:
+            raise OSError(errno.EINVAL, "it does not end in a file's name; say where it is to go", source)
+        path = path / name
+    elif str(target).endswith("/"):
+        raise NotADirectoryError(errno.ENOTDIR, "there is no such directory", str(target))
+    _check_target(path)
+    return path
+
+
+def _check_target(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "its directory does not exist", str(path)) from None
+        return
+    if stat.S_ISLNK(mode):
+        raise OSError(
+            errno.ELOOP, f"it is a symbolic link, to {str(path.readlink())!r}; name the file itself", str(path)
+        )
+    if not stat.S_ISREG(mode):
+        raise _not_a_file(mode, path)
