@@ -97,7 +97,7 @@ class Control:
                 await self._news.wait()
                 continue
             try:
-                # Cancelled when somebody else has taken events by `drain`: the socket may then stay silent.
+                # Cancelled when somebody else has taken events: the socket may then stay silent.
                 with anyio.CancelScope() as self._reading:
                     await anyio.wait_readable(self._sock)
             except anyio.ClosedResourceError:
@@ -117,13 +117,12 @@ class Control:
                 return
             except OSError as exc:
                 self._lose(f"its launcher cannot be reached: {os.strerror(exc.errno or errno.EIO)}")
-                return
-            if not packet:
-                self._lose("the sandbox ended")
-            elif not self._take(packet):
-                self._lose("its launcher said something that it cannot have said")
-            if self._reading is not None:
-                self._reading.cancel()
+            else:
+                if not packet:
+                    self._lose("the sandbox ended")
+                elif not self._take(packet):
+                    self._lose("its launcher said something that it cannot have said")
+            self._tell()
 
     def close(self, reason: str) -> None:
         """Take and send nothing more."""
@@ -135,9 +134,11 @@ class Control:
 
     def _lose(self, reason: str) -> None:
         self.lost = self.lost or reason
-        self._tell()
 
     def _tell(self) -> None:
+        """Let everybody look at what there is."""
+        if self._reading is not None:
+            self._reading.cancel()
         news, self._news = self._news, anyio.Event()
         news.set()
 
@@ -156,6 +157,7 @@ class Control:
                 await anyio.wait_writable(self._sock)
             except (BrokenPipeError, ConnectionResetError) as exc:
                 self._lose("the sandbox ended")
+                self._tell()
                 raise SandboxLostError("the sandbox ended") from exc
 
     def _take(self, packet: bytes) -> bool:

@@ -1,0 +1,167 @@
+"""A bare process on this computer: no isolation at all. For platforms without bubblewrap and for code of one's own.
+
+It is used only where it is named, and says "not isolated" wherever its kind shows. Imports anyio and the seam.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from anyio.abc import ByteReceiveStream, ByteStream, Process
+from anyio.streams.stapled import StapledByteStream
+
+from ..errors import SandboxLostError, SandboxStartError
+from ..protocol import RunnerOptions
+from ..runner.bundle import build_bundle
+from .base import BaseSandbox, SandboxProcess, SandboxState
+from .interpreter import find_interpreter
+from .options import SandboxOptions
+
+__all__ = ["ProcessSandbox"]
+
+_WORKSPACE = "/workspace"
+
+
+class BareProcess(SandboxProcess):
+    """A process that leads a session of its own."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process = process
+        self.stream: ByteStream = StapledByteStream(process.stdin, process.stdout)
+        self.stderr: ByteReceiveStream | None = process.stderr
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    async def send_signal(self, signum: int) -> None:
+        if self._process.returncode is None:
+            self.signal_group(signum)
+
+    def signal_group(self, signum: int) -> None:
+        """Signal whatever is left of its process group, its leader or not."""
+        with suppress(ProcessLookupError, PermissionError):
+            if sys.platform == "win32":
+                self._process.send_signal(signal.Signals(signum))
+            else:
+                os.killpg(self._process.pid, signum)
+
+    async def aclose(self) -> None:
+        """End it with its group, and close this side's ends of its pipes."""
+        self.signal_group(9)
+        await self._process.aclose()
+
+
+class ProcessSandbox(BaseSandbox):
+    """Processes in a fresh temporary directory, which stands for ``/workspace`` and goes when this is killed.
+
+    Parameters
+    ----------
+    options : SandboxOptions, optional
+        Interpreter and environment variables. What a process may use is limited by its runner alone, and the network
+        is the host's.
+    """
+
+    kind = "process"
+    isolated = False
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self._state = SandboxState.NEW
+        self._directory: Path | None = None
+        self._processes: list[BareProcess] = []
+
+    @property
+    def state(self) -> SandboxState:
+        return self._state
+
+    async def start(self) -> None:
+        if self._state is SandboxState.RUNNING:
+            return
+        if self._state is not SandboxState.NEW:
+            raise SandboxStartError("This sandbox is over.", "Make another.")
+        self.python = find_interpreter(self.options).path
+        self._directory = Path(tempfile.mkdtemp(prefix="hopx-"))
+        (self._directory / "workspace").mkdir()
+        self._state = SandboxState.RUNNING
+
+    async def start_process(
+        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
+    ) -> SandboxProcess:
+        directory = self._place(cwd or _WORKSPACE)
+        if not argv or not argv[0] or any("\0" in text for text in argv):
+            raise ValueError("a process needs a program, and its arguments cannot hold NUL")
+        if not directory.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), cwd)
+        environment = {**self._environment(), **self.options.env, **(env or {})}
+        program = shutil.which(argv[0], path=environment["PATH"]) or argv[0]
+        process = BareProcess(
+            await anyio.open_process([program, *argv[1:]], cwd=directory, env=environment, start_new_session=True)
+        )
+        self._processes.append(process)
+        return process
+
+    async def start_runner(self, options: RunnerOptions) -> SandboxProcess:
+        bundle = self._root() / "runner.pyz"
+        bundle.write_bytes(build_bundle())
+        options = replace(options, cwd=str(self._place(options.cwd)))
+        return await self.start_process([self.python, str(bundle), options.to_json()])
+
+    async def read_file(self, path: str) -> bytes:
+        return await anyio.Path(self._place(path)).read_bytes()
+
+    async def write_file(self, path: str, data: bytes) -> None:
+        target = anyio.Path(self._place(path))
+        await target.parent.mkdir(parents=True, exist_ok=True)
+        await target.write_bytes(data)
+
+    async def kill(self) -> None:
+        if self._state is SandboxState.KILLED:
+            return
+        self._state = SandboxState.KILLED
+        with anyio.CancelScope(shield=True):
+            for process in self._processes:
+                await process.aclose()
+            if self._directory is not None:
+                await anyio.to_thread.run_sync(lambda: shutil.rmtree(str(self._directory), ignore_errors=True))
+
+    def _root(self) -> Path:
+        if self._directory is None or self._state is not SandboxState.RUNNING:
+            raise SandboxLostError(f"the sandbox is not running: it is {self._state.value}")
+        return self._directory
+
+    def _place(self, path: str) -> Path:
+        """Where a sandbox's path is on this computer: what is relative, or in ``/workspace``, is in the directory."""
+        if "\0" in path:
+            raise ValueError("a path cannot hold NUL")
+        workspace = self._root() / "workspace"
+        if path == _WORKSPACE or path.startswith(_WORKSPACE + "/"):
+            path = path[len(_WORKSPACE) :].lstrip("/")
+        return workspace / path
+
+    def _environment(self) -> dict[str, str]:
+        directories = [str(Path(self.python).parent), *os.defpath.split(os.pathsep), "/usr/local/bin"]
+        environment = {
+            "PATH": os.pathsep.join(dict.fromkeys(directories)),
+            "HOME": str(self._root() / "workspace"),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+        }
+        if sys.platform == "win32":  # without it Python does not start there
+            environment["SYSTEMROOT"] = os.environ.get("SYSTEMROOT", "")
+        return environment
