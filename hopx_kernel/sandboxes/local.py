@@ -16,7 +16,9 @@ import anyio
 from ..errors import SandboxLostError, SandboxStartError
 from ..protocol import RunnerOptions
 from .base import BaseSandbox, SandboxProcess, SandboxState
+from .bwrap import bundled_bwrap
 from .control import Control, ProcessStatus
+from .diagnosis import diagnose, is_unfit
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe
 from .spawn import RUNNER_PATH, Spawned, spawn
@@ -111,27 +113,19 @@ class LocalSandbox(BaseSandbox):
             return
         if self._state is not SandboxState.NEW:
             raise SandboxStartError("This sandbox is over.", "Make another.")
-        if self._spawned is None:
-            self._spawned = spawn(self.options)
-        self.python = self._spawned.interpreter.path
-        self._control = Control(self._spawned.control)
-        self._state = SandboxState.RUNNING
+        self._spawned = self._spawned or spawn(self.options)
         try:
             with anyio.fail_after(self.options.start_timeout_seconds):
-                control = self._control
-                await control.wait(lambda: control.ready)
-        except BaseException as exc:
-            words = ""
-            with anyio.CancelScope(shield=True):
-                if isinstance(exc, SandboxLostError):
-                    with anyio.move_on_after(_END_SECONDS):
-                        words = await self._read_stderr(self._spawned)
-                await self.kill()
-            if isinstance(exc, TimeoutError):
-                seconds = self.options.start_timeout_seconds
-                raise SandboxStartError(f"The sandbox did not start within {seconds:g} s.", words) from exc
-            if isinstance(exc, SandboxLostError):
-                raise SandboxStartError(f"bubblewrap did not start: {words}") from exc
+                await self._wait_ready()
+        except TimeoutError as exc:
+            await self.kill()
+            seconds = self.options.start_timeout_seconds
+            raise SandboxStartError(
+                f"The sandbox did not start within {seconds:g} s.",
+                "Raise start_timeout_seconds if this computer is busy.",
+            ) from exc
+        except BaseException:
+            await self.kill()
             raise
 
     async def start_process(
@@ -192,6 +186,31 @@ class LocalSandbox(BaseSandbox):
         if self._spawned is not None:
             with anyio.CancelScope(shield=True):
                 await self._end(self._spawned)
+
+    async def _wait_ready(self) -> None:
+        """Wait for the launcher. Raises `SandboxStartError` with what bubblewrap said instead of it."""
+        assert self._spawned is not None
+        spawned = self._spawned
+        if (words := await self._connect(spawned)) is None:
+            return
+        other = bundled_bwrap()
+        if other is None or other == spawned.bwrap or not is_unfit(words):
+            raise diagnose(words, spawned.bwrap)
+        spawned.abandon()
+        self._spawned = spawned = spawn(spawned.options, spawned.runner_options, bwrap=other)
+        if (words := await self._connect(spawned)) is not None:
+            raise diagnose(words, other)
+
+    async def _connect(self, spawned: Spawned) -> str | None:
+        """Wait for a launcher; gives bubblewrap's last words when there will be none."""
+        self.python = spawned.interpreter.path
+        self._control = control = Control(spawned.control)
+        self._state = SandboxState.RUNNING
+        try:
+            await control.wait(lambda: control.ready)
+        except SandboxLostError:
+            return await self._read_stderr(spawned)
+        return None
 
     def _running(self) -> Control:
         if self._control is None or self._state is not SandboxState.RUNNING:

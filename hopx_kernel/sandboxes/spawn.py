@@ -62,10 +62,13 @@ class Spawned:
             self.runner = None
 
 
-def spawn(options: SandboxOptions | None = None, runner_options: RunnerOptions | None = None) -> Spawned:
+def spawn(
+    options: SandboxOptions | None = None, runner_options: RunnerOptions | None = None, bwrap: str | None = None
+) -> Spawned:
     """Start a local sandbox, and the runner in it when `runner_options` are given.
 
-    Returns at once; what goes wrong later shows when it is taken over.
+    Returns at once; what goes wrong later shows when it is taken over. `bwrap` is bubblewrap's path, where it is not
+    to be looked for.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def spawn(options: SandboxOptions | None = None, runner_options: RunnerOptions |
         There is no bubblewrap, or no interpreter that can be shown to the sandbox.
     """
     options = options or SandboxOptions()
-    bwrap = find_bwrap()
+    bwrap = bwrap or find_bwrap()
     interpreter = find_interpreter(options)
     with _Descriptors() as given:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -113,10 +116,7 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
     files = {path: text.encode() for path, text in SYNTHETIC_FILES.items()}
     with open(os.path.join(os.path.dirname(__file__), "launcher.py"), "rb") as launcher:
         files[LAUNCHER_PATH] = launcher.read()
-    try:
-        files[RUNNER_PATH] = build_bundle()
-    except NotImplementedError:
-        pass
+    files[RUNNER_PATH] = build_bundle()
     for path, content in files.items():
         arguments += ["--perms", "0444", "--file", str(given.add_content(content)), path]
     # Last, since nothing can be made outside of the writable directories afterwards.
