@@ -1,0 +1,259 @@
+"""The interpreter process: takes requests from the supervisor, runs cells, sends events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from ..errors import RemoteProtocolError
+from ..protocol.frames import load_message
+from ..protocol.messages import Message
+from ..protocol.options import RunnerOptions
+from . import limits, parents, progress
+from .base_shell import BaseShell, CellRequest
+from .comms import Comms
+from .fd_order import FdPipes, guard_fds
+from .interrupts import Interrupts
+from .loop import drive, make_loop
+from .outlet import Outlet
+from .services import Services
+from .streams import OutputStream
+
+__all__ = ["Interpreter"]
+
+
+class Interpreter:
+    """The forked child's life.
+
+    Parameters
+    ----------
+    sock : socket.socket
+        The channel to the supervisor.
+    pipe_fds : tuple of int
+        Write ends of the pipes behind fds 1 and 2.
+    options : RunnerOptions
+        The runner's.
+    shell : BaseShell
+        Built before the fork.
+    """
+
+    def __init__(
+        self, sock: socket.socket, pipe_fds: Tuple[int, int], options: RunnerOptions, shell: BaseShell
+    ) -> None:
+        self._sock = sock
+        self._options = options
+        self._shell = shell
+        self._interrupts = Interrupts()
+        self._pipes = FdPipes(pipe_fds)
+        self._outlet = Outlet(sock, self._interrupts, self._pipes.settle)
+        self._services = Services(self._outlet)
+        self._comms = Comms(self._services)
+        self._context = contextvars.copy_context()
+        self._run: Optional[_RunClock] = None
+        self._pid = os.getpid()
+        self._queries: Dict[str, Callable[[Message], Dict[str, Any]]] = {
+            "complete_request": self._complete,
+            "inspect_request": self._inspect,
+            "is_complete_request": self._is_complete,
+            "comm_info_request": self._comm_info,
+        }
+
+    def run(self) -> None:
+        """Serve until the supervisor goes away; never returns."""
+        self._set_up()
+        self._loop = make_loop(self._interrupts)
+        threading.Thread(target=self._read, name="hopx-requests", daemon=True).start()
+        self._outlet.start_ticker()
+        self._shell.activate(self._services)
+        self._comms.install(self._shell)
+        self._outlet.send(Message("_ready"))
+        while True:
+            try:
+                self._loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                continue  # of a callback that no cell waits for; the loop has reported it
+
+    def _set_up(self) -> None:
+        gc.enable()
+        self._interrupts.explain = self._explain_interrupt
+        self._interrupts.install()
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        faulthandler.enable(file=2)
+        for name, fd in (("stdout", 1), ("stderr", 2)):
+            stream = OutputStream(self._outlet, name, fd)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        self._services.install_stdin()
+        os.register_at_fork(after_in_child=self._after_fork)
+        guard_fds(self._outlet.flush)
+        limits.apply(self._options)
+        progress.install(self._services.emit, count_interrupts=self._interrupts.count)
+        os.environ.update(self._options.env)
+        _change_directory(self._options.cwd)
+        sys.argv = [""]
+        sys.path[0] = ""
+
+    def _after_fork(self) -> None:
+        self._interrupts.reset_after_fork()
+        self._outlet.reset_after_fork()
+        faulthandler.disable()
+
+    # ------------------------------------------------------------------ requests
+
+    def _read(self) -> None:
+        """The thread that reads requests, so that some are answered while the main thread runs a cell."""
+        pending = bytearray()
+        while True:
+            try:
+                data = self._sock.recv(1 << 16)
+            except OSError:
+                data = b""
+            if not data or os.getpid() != self._pid:
+                os.kill(self._pid, signal.SIGKILL)
+            pending += data
+            *lines, rest = pending.split(b"\n")
+            pending = bytearray(rest)
+            for line in lines:
+                try:
+                    self._take(load_message(bytes(line)))
+                except (RemoteProtocolError, RuntimeError):
+                    continue
+
+    def _take(self, message: Message) -> None:
+        if message.msg_type == "input_reply":
+            self._services.take_input(message.parent_id, message.content["value"])
+        elif message.msg_type in self._queries and self._interrupts.code_runs:
+            self._answer(message)
+        else:
+            self._loop.call_soon_threadsafe(self._dispatch, message)
+
+    def _dispatch(self, message: Message) -> None:
+        """On the main thread, between and during cells as soon as the code lets it."""
+        if message.msg_type == "execute_request":
+            self._loop.create_task(self._execute(message))
+            return
+        self._interrupts.install()
+        self._interrupts.code_runs = True
+        try:
+            if message.msg_type in self._queries:
+                self._answer(message)
+            else:
+                self._comms.handle(message)
+        except KeyboardInterrupt:
+            self._shell.show_exception()
+        finally:
+            self._interrupts.code_runs = False
+
+    # ------------------------------------------------------------------ running a cell
+
+    async def _execute(self, message: Message) -> None:
+        parent_id = message.msg_id
+        request = CellRequest.from_content(message.content)
+        self._begin(parent_id, request, message.content.get("timeout_seconds"))
+        clock = self._run
+        assert clock is not None
+        try:
+            content = await drive(self._shell.run(request), self._context, self._interrupts)
+        except BaseException as exc:  # an interrupt that hit the shell's own code
+            content = self._failed(exc, parent_id)
+        finally:
+            self._interrupts.cancel = None
+        content.update(
+            reason=clock.reason(content), stopped=True, kept=True, duration_seconds=time.monotonic() - clock.started
+        )
+        self._end(parent_id, content)
+
+    def _begin(self, parent_id: str, request: CellRequest, timeout_seconds: Any) -> None:
+        parents.set_last(parent_id)
+        self._context.run(parents.current.set, parent_id)
+        self._services.allow_stdin = request.allow_stdin
+        self._shell.interrupted = False
+        self._run = _RunClock(timeout_seconds if isinstance(timeout_seconds, (int, float)) else None)
+        task = asyncio.current_task()
+        assert task is not None
+
+        def cancel() -> None:
+            self._shell.interrupted = True
+            self._loop.call_soon_threadsafe(task.cancel)
+
+        self._interrupts.cancel = cancel
+        self._interrupts.install()
+
+    def _end(self, parent_id: str, content: Dict[str, Any]) -> None:
+        self._services.allow_stdin = False
+        self._run = None
+        progress.finish_run(parent_id)
+        limits.flush_c_stdio()
+        self._outlet.send(Message("execute_reply", content, parent_id=parent_id))
+        self._pipes.restore()
+
+    def _failed(self, exc: BaseException, parent_id: str) -> Dict[str, Any]:
+        error = {"ename": type(exc).__name__, "evalue": str(exc), "traceback": [f"{type(exc).__name__}: {exc}"]}
+        self._services.emit("error", error, parent_id=parent_id)
+        return {"status": "error", **error, "user_expressions": {}, "payload": []}
+
+    def _explain_interrupt(self) -> str:
+        run = self._run
+        if run is None or not run.is_late():
+            return ""
+        return f"the run's limit of {run.timeout_seconds:g} s has passed"
+
+    # ------------------------------------------------------------------ queries
+
+    def _answer(self, message: Message) -> None:
+        try:
+            content = self._queries[message.msg_type](message)
+        except Exception as exc:
+            content = {"status": "error", "ename": type(exc).__name__, "evalue": str(exc), "traceback": []}
+        reply = message.msg_type.replace("_request", "_reply")
+        self._outlet.send(Message(reply, content, parent_id=message.msg_id))
+
+    def _complete(self, message: Message) -> Dict[str, Any]:
+        return self._shell.complete(message.content["code"], message.content["cursor_pos"])
+
+    def _inspect(self, message: Message) -> Dict[str, Any]:
+        content = message.content
+        level = content.get("detail_level", 0)
+        omit: List[str] = [str(name) for name in content.get("omit_sections") or ()]
+        return self._shell.inspect(content["code"], content["cursor_pos"], 1 if level else 0, omit)
+
+    def _is_complete(self, message: Message) -> Dict[str, Any]:
+        status, indent = self._shell.is_complete(message.content["code"])
+        return {"status": status, "indent": indent} if status == "incomplete" else {"status": status}
+
+    def _comm_info(self, message: Message) -> Dict[str, Any]:
+        return {"status": "ok", "comms": self._comms.info(message.content.get("target_name"))}
+
+
+class _RunClock:
+    """When the present run began, and when it has to end."""
+
+    def __init__(self, timeout_seconds: Optional[float]) -> None:
+        self.started = time.monotonic()
+        self.timeout_seconds = timeout_seconds
+
+    def is_late(self) -> bool:
+        return self.timeout_seconds is not None and time.monotonic() - self.started >= self.timeout_seconds
+
+    def reason(self, content: Dict[str, Any]) -> str:
+        if content["status"] == "ok":
+            return "completed"
+        if content.get("ename") != "KeyboardInterrupt":
+            return "raised"
+        return "timeout" if self.is_late() else "interrupted"
+
+
+def _change_directory(path: str) -> None:
+    try:
+        os.chdir(path)
+    except OSError as exc:
+        print(f"The working directory {path} cannot be used ({exc}); this is {os.getcwd()}.", file=sys.stderr)

@@ -1,0 +1,177 @@
+"""The supervisor's handle on the interpreter: forking it, talking to it, ending it."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import signal
+import socket
+import traceback
+from typing import Callable, List, Optional, Tuple
+
+from ..protocol.frames import MAX_MESSAGE_BYTES
+from .fd_text import FdPipe
+from .host_link import high_fd
+
+__all__ = ["InterpreterProcess", "describe_status"]
+
+_READ_BYTES = 1 << 18
+
+#: The child's part: takes its socket and the write ends of its pipes, and never returns.
+ChildMain = Callable[[socket.socket, Tuple[int, int]], None]
+
+
+class InterpreterProcess:
+    """One interpreter, from its fork to its burial.
+
+    Attributes
+    ----------
+    pid, generation : int
+        Its process, which is a process group too, and its number in the runner's life.
+    sock : socket.socket
+        The supervisor's end of the channel.
+    pipes : tuple of FdPipe
+        Behind its fds 1 and 2.
+    is_ready : bool
+        Whether it has said that it takes requests.
+    """
+
+    def __init__(self, generation: int, main: ChildMain) -> None:
+        self.generation = generation
+        self.is_ready = False
+        self.sock, theirs = socket.socketpair()
+        self.pipes = (FdPipe("stdout"), FdPipe("stderr"))
+        self._pending = bytearray()
+        self._scanned = 0
+        self._outgoing = bytearray()
+        gc.collect()
+        gc.freeze()
+        self.pid = os.fork()
+        if not self.pid:
+            _run_child(main, theirs, self.pipes)
+        theirs.close()
+        self.sock.setblocking(False)
+
+    def receive(self) -> Tuple[List[bytes], bool]:
+        """The lines that have come, and whether the channel is still open.
+
+        Raises `ValueError` for a line over the bound of a message.
+        """
+        try:
+            data = self.sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return [], True
+        except OSError:
+            data = b""
+        if not data:
+            return [], False
+        self._pending += data
+        if self._pending.find(b"\n", self._scanned) < 0:
+            self._scanned = len(self._pending)
+            if self._scanned > MAX_MESSAGE_BYTES:
+                raise ValueError("a message is too long")
+            return [], True
+        *lines, rest = self._pending.split(b"\n")
+        self._pending, self._scanned = rest, len(rest)
+        return [bytes(line) for line in lines], True
+
+    @property
+    def has_output(self) -> bool:
+        """Whether a request waits for the interpreter to read."""
+        return bool(self._outgoing)
+
+    def send(self, line: bytes) -> None:
+        """Send a request's line, as far as it goes now; `flush` sends the rest."""
+        self._outgoing += line + b"\n"
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as it goes now."""
+        while self._outgoing:
+            try:
+                sent = self.sock.send(memoryview(self._outgoing)[:_READ_BYTES].tobytes())
+            except BlockingIOError:
+                return
+            except OSError:
+                self._outgoing.clear()  # it is dead or dying, which is reported elsewhere
+                return
+            del self._outgoing[:sent]
+
+    def interrupt(self) -> None:
+        """SIGINT to the interpreter and the programs that run in its foreground."""
+        self._kill_group(signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL to it and its process group."""
+        self._kill_group(signal.SIGKILL)
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def _kill_group(self, signum: int) -> None:
+        try:
+            os.killpg(self.pid, signum)
+        except (ProcessLookupError, PermissionError):
+            # It has not come to make its group yet, or has left it.
+            try:
+                os.kill(self.pid, signum)
+            except ProcessLookupError:
+                pass
+
+    def close(self) -> None:
+        """Close the supervisor's ends."""
+        self.sock.close()
+        for pipe in self.pipes:
+            pipe.close()
+
+
+def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe]) -> None:
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, signal.SIG_DFL)
+        fds = tuple(fcntl.fcntl(pipe.writer, fcntl.F_DUPFD_CLOEXEC, high_fd()) for pipe in pipes)
+        high = fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, high_fd())
+        sock.detach()
+        os.dup2(fds[0], 1)
+        os.dup2(fds[1], 2)
+        for fd in _open_fds():
+            if fd > 2 and fd not in (*fds, high):
+                _close(fd)
+        main(socket.socket(fileno=high), (fds[0], fds[1]))
+    except BaseException:
+        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+    finally:
+        os._exit(1)
+
+
+def _open_fds() -> List[int]:
+    for path in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return [int(name) for name in os.listdir(path)]
+        except OSError:
+            continue
+    return list(range(3, 4096))
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+
+
+def describe_status(status: int) -> Tuple[str, Optional[str], Optional[int]]:
+    """A wait status as a sentence's end, a signal's name and an exit code."""
+    if os.WIFSIGNALED(status):
+        signum = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(signum).name
+        except ValueError:
+            name = f"signal {signum}"
+        return f"was ended by {name}", name, None
+    code = os.WEXITSTATUS(status)
+    return f"exited with code {code}", None, code

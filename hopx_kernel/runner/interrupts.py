@@ -1,0 +1,90 @@
+"""SIGINT in the interpreter: it stops user code, never our own code halfway.
+
+While the main thread is inside `Interrupts.deferred`, a SIGINT waits until it leaves. Elsewhere it raises
+`KeyboardInterrupt` in whatever Python code runs, or, while the event loop waits for a suspended cell, cancels the cell.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Callable, Optional
+
+__all__ = ["Interrupts"]
+
+
+class Interrupts:
+    """The process's SIGINT handler, and what it has to know.
+
+    Attributes
+    ----------
+    code_runs : bool
+        Whether the main thread is in user code (of a cell, a comm callback).
+    waits : bool
+        Whether the main thread waits in the event loop for something to happen.
+    cancel : callable or None
+        Cancels the suspended cell, from a signal handler.
+    explain : callable or None
+        Gives the text of the `KeyboardInterrupt`.
+    """
+
+    def __init__(self) -> None:
+        self.code_runs = False
+        self.waits = False
+        self.cancel: Optional[Callable[[], None]] = None
+        self.explain: Optional[Callable[[], str]] = None
+        self._main = threading.main_thread().ident
+        self._depth = 0
+        self._pending = False
+        self._count = 0
+
+    def count(self) -> int:
+        """How many interrupts there were."""
+        return self._count
+
+    def install(self) -> None:
+        """Make SIGINT ours: at the start, and before every run, since user code may replace the handler."""
+        if signal.getsignal(signal.SIGINT) != self._handle:
+            signal.signal(signal.SIGINT, self._handle)
+
+    def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
+        self._count += 1
+        if self._depth:
+            self._pending = True
+            return
+        self._raise(frame)
+
+    def _raise(self, frame: Optional[FrameType]) -> None:
+        if not self.code_runs and self.cancel is not None:
+            self.cancel()
+        if self.code_runs or (not self.waits and _in_callback(frame)):
+            message = self.explain() if self.explain is not None else ""
+            raise KeyboardInterrupt(message) if message else KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        """Start a section that a SIGINT must not cut; sections nest, and other threads than the main pass through."""
+        if threading.get_ident() == self._main:
+            self._depth += 1
+
+    def __exit__(self, *exc_info: Any) -> None:
+        if threading.get_ident() == self._main:
+            self._depth -= 1
+            if not self._depth and self._pending:
+                self._pending = False
+                self._raise(None)
+
+    def reset_after_fork(self) -> None:
+        """In a forked child: no section is open, and the only thread is the main one."""
+        self._depth, self._pending = 0, False
+        self._main = threading.get_ident()
+        self.cancel = None
+
+
+def _in_callback(frame: Optional[FrameType]) -> bool:
+    """Whether the event loop is in somebody's callback, and not between two."""
+    while frame is not None:
+        if frame.f_code.co_name == "_run" and frame.f_code.co_filename.endswith("events.py"):
+            return True
+        frame = frame.f_back
+    return False

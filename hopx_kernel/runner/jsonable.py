@@ -1,0 +1,48 @@
+"""Any Python value as JSON knows it, without ever raising."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+__all__ = ["jsonable", "printable"]
+
+_DEPTH_BOUND = 100  # deeper than any document, shallower than the recursion limit of the encoder
+
+
+def printable(text: str) -> str:
+    """The text with lone surrogates replaced, which no encoding can carry on."""
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def jsonable(value: Any, depth: int = 0) -> Any:
+    """A copy that JSON can carry: bytes as base64, NaN and what JSON does not know as their text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return printable(str(value))
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else repr(float(value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(bytes(value)).decode("ascii")
+    if depth < _DEPTH_BOUND:
+        if isinstance(value, dict):
+            return {printable(str(key)): jsonable(item, depth + 1) for key, item in list(value.items())}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [jsonable(item, depth + 1) for item in list(value)]
+    return safe_repr(value)
+
+
+def safe_repr(value: Any) -> str:
+    """`repr`, or what can be said when it raises."""
+    try:
+        return printable(repr(value))
+    except Exception as exc:
+        return f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"

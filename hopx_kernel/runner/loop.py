@@ -1,0 +1,63 @@
+"""The interpreter's one asyncio loop, and how a cell runs in it.
+
+The loop runs for the interpreter's whole life, so that tasks which a cell leaves behind go on between cells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import selectors
+import types
+from typing import Any, Callable, Coroutine, Generator, Optional
+
+from .interrupts import Interrupts
+
+__all__ = ["drive", "make_loop"]
+
+
+class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+    """Notes when the loop does nothing but wait: a SIGINT then has no code to stop."""
+
+    interrupts: Interrupts
+
+    def select(self, timeout: Optional[float] = None) -> Any:
+        self.interrupts.waits = True
+        try:
+            return super().select(timeout)
+        finally:
+            self.interrupts.waits = False
+
+
+def make_loop(interrupts: Interrupts) -> asyncio.AbstractEventLoop:
+    """A new loop, set as the thread's own."""
+    selector = _Selector()
+    selector.interrupts = interrupts
+    loop = asyncio.SelectorEventLoop(selector)
+    asyncio.set_event_loop(loop)
+    return loop
+
+
+@types.coroutine
+def drive(
+    coroutine: Coroutine[Any, Any, Any], context: contextvars.Context, interrupts: Interrupts
+) -> Generator[Any, Any, Any]:
+    """Await a coroutine, each step of it in `context` and marked as user code.
+
+    One context for all cells keeps what a cell sets in a context variable for the next one.
+    """
+    step: Callable[..., Any] = coroutine.send
+    value: Any = None
+    while True:
+        try:
+            interrupts.code_runs = True
+            yielded = context.run(step, value)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            interrupts.code_runs = False
+        try:
+            value = yield yielded
+            step = coroutine.send
+        except BaseException as exc:
+            value, step = exc, coroutine.throw

@@ -1,0 +1,80 @@
+"""The runner's start: take the streams, greet the host, import IPython, fork the interpreter, serve."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import os
+import sys
+import traceback
+from typing import Callable, List
+
+from ..protocol.options import RunnerOptions
+from .base_shell import BaseShell
+from .host_link import HostLink, last_words, take_standard_streams
+from .supervisor import Supervisor
+
+__all__ = ["main"]
+
+#: What the start imports, a step at a time so that the supervisor can answer in between. All of it before the fork:
+#: interpreters then share it, and do not wait for it.
+_STEPS = (
+    "asyncio",
+    "traitlets.config",
+    "IPython.core.inputtransformer2",
+    "IPython.core.interactiveshell",
+)
+
+
+def main(argv: List[str]) -> None:
+    """Run the runner; ``argv[1]`` is a `RunnerOptions` as JSON. Never returns."""
+    try:
+        options = RunnerOptions.from_json(argv[1])
+    except (IndexError, ValueError, TypeError) as exc:
+        last_words(f"The runner's options cannot be read: {exc}\n")
+        os._exit(2)
+    try:
+        link = HostLink(*take_standard_streams())
+        supervisor = Supervisor(link, options)
+        supervisor.ipython_version = find_ipython_version()
+        shell = _build_shell(supervisor.serve_briefly, bool(supervisor.ipython_version))
+        from .interpreter import Interpreter
+
+        supervisor.serve(lambda sock, fds: Interpreter(sock, fds, options, shell).run())
+    except BaseException:
+        last_words(traceback.format_exc())
+        os._exit(1)
+
+
+def _build_shell(breathe: Callable[[], None], has_ipython: bool) -> BaseShell:
+    breathe()
+    if has_ipython:
+        try:
+            for name in _STEPS:
+                importlib.import_module(name)
+                breathe()
+            from .shell import IPythonShell
+
+            return IPythonShell()
+        except Exception:
+            last_words("IPython cannot be used, so plain Python runs the cells:\n" + traceback.format_exc())
+    from .plain_shell import PlainShell
+
+    return PlainShell()
+
+
+def find_ipython_version() -> str:
+    """The installed IPython's version without importing it; ``""`` when there is none."""
+    try:
+        spec = importlib.machinery.PathFinder.find_spec("IPython", sys.path)
+        if spec is None or not spec.submodule_search_locations:
+            return ""
+        release = importlib.machinery.PathFinder.find_spec("release", [spec.submodule_search_locations[0] + "/core"])
+        if release is None or release.loader is None:
+            return ""
+        namespace: dict[str, object] = {}
+        code = release.loader.get_code("release")  # type: ignore[attr-defined]
+        exec(code, namespace)
+        return str(namespace["version"])
+    except Exception:
+        return ""

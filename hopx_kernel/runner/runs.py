@@ -1,0 +1,101 @@
+"""The runs that wait and the one that goes, as the supervisor knows them; and what their ends say."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from ..protocol.messages import Message
+
+__all__ = ["Interrupt", "Run", "died_contents"]
+
+
+@dataclass
+class Run:
+    """One ``execute_request``.
+
+    Parameters
+    ----------
+    request : Message
+        As it came.
+    started : float
+        When the interpreter got it; 0 while it waits.
+    deadline, kill_at : float or None
+        When it will be interrupted, and when its interpreter will be ended.
+    last_output : float
+        When something last came of it.
+    is_late : bool
+        Whether its deadline has passed.
+    """
+
+    request: Message
+    started: float = 0.0
+    deadline: Optional[float] = None
+    kill_at: Optional[float] = None
+    last_output: float = 0.0
+    is_late: bool = False
+
+    @property
+    def msg_id(self) -> str:
+        return self.request.msg_id
+
+    @property
+    def timeout_seconds(self) -> Optional[float]:
+        """The run's own limit of time; None when it has none."""
+        value = self.request.content.get("timeout_seconds")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return float(value) if is_number and 0 < value < 1e9 else None
+
+    def start(self) -> None:
+        """Note that it has started."""
+        self.started = self.last_output = time.monotonic()
+        if self.timeout_seconds is not None:
+            self.deadline = self.started + self.timeout_seconds
+
+
+@dataclass
+class Interrupt:
+    """An ``interrupt_request`` that waits for its run to stop."""
+
+    msg_id: str
+    run: Run
+    until: float
+
+
+@dataclass
+class Death:
+    """Why an interpreter has ended.
+
+    Parameters
+    ----------
+    reason : str
+        As in an ``execute_reply``: ``died``, ``limit``, ``timeout``, ``restarted``.
+    ename, evalue : str
+        As in an ``error``.
+    """
+
+    reason: str
+    ename: str
+    evalue: str
+    limit: Optional[str] = None
+    extra: Dict[str, Any] = field(default_factory=dict)
+
+
+def died_contents(death: Death, run: Run) -> List[Dict[str, Any]]:
+    """The contents of the ``error`` and of the ``execute_reply`` of a run whose interpreter has ended."""
+    lines = [f"\x1b[0;31m{death.ename}\x1b[0m: {death.evalue}"]
+    error: Dict[str, Any] = {"ename": death.ename, "evalue": death.evalue, "traceback": lines}
+    reply: Dict[str, Any] = {
+        "status": "error",
+        **error,
+        "reason": death.reason,
+        "stopped": True,
+        "kept": False,
+        "duration_seconds": time.monotonic() - run.started if run.started else 0.0,
+        "user_expressions": {},
+        "payload": [],
+    }
+    if death.limit is not None:
+        reply["limit"] = death.limit
+    return [error, reply]

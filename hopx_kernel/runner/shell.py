@@ -1,0 +1,242 @@
+"""IPython's `InteractiveShell` as the sandbox's shell. The only module that imports IPython at its top."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import tempfile
+from asyncio import CancelledError
+from typing import Any, Dict, List, Optional, Tuple
+
+from IPython.core import page, release
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.tokenutil import line_at_cursor, token_at_cursor
+from traitlets import Any as AnyTrait
+from traitlets import Instance, Type, default
+from traitlets.config import Config
+
+from . import limits
+from .base_shell import BaseShell, CellRequest
+from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
+from .kernel_facade import KernelFacade
+from .services import Services
+from .system import run_command
+
+__all__ = ["IPythonShell", "SandboxShell"]
+
+
+class SandboxShell(InteractiveShell):  # type: ignore[misc]
+    """The shell that cells see as ``get_ipython()``."""
+
+    displayhook_class = Type(SandboxDisplayHook)
+    display_pub_class = Type(SandboxDisplayPublisher)
+    exiter = Instance(ZMQExitAutocall)
+    kernel = AnyTrait()
+    keepkernel_on_exit: Optional[bool] = None
+    autoindent = False
+
+    #: Set when the fork has happened; before, nothing can be sent.
+    services: Optional[Services] = None
+    last_traceback: Optional[List[str]] = None
+    last_evalue: str = ""
+    was_cancelled = False
+
+    @default("exiter")
+    def _exiter_default(self) -> ZMQExitAutocall:
+        return ZMQExitAutocall(self)
+
+    def init_environment(self) -> None:
+        """Settings for children: colours, and no pager, since nobody could press its keys."""
+        os.environ.update(
+            TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1", PAGER="cat", GIT_PAGER="cat"
+        )
+
+    def init_virtualenv(self) -> None:
+        """The sandbox's Python is the environment; no other is looked for."""
+
+    def init_hooks(self) -> None:
+        super().init_hooks()
+        self.set_hook("show_in_pager", page.as_hook(self._page), 99)
+
+    def _page(self, strg: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None) -> None:
+        data = strg if isinstance(strg, dict) else {"text/plain": strg}
+        self.payload_manager.write_payload({"source": "page", "data": data, "start": max(0, start)})
+
+    def ask_exit(self) -> None:
+        """`exit` in a cell: the host is asked to end the kernel."""
+        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": bool(self.keepkernel_on_exit)})
+
+    def set_next_input(self, text: str, replace: bool = False) -> None:
+        """Have the notebook put `text` into the next cell (``%load``, ``%recall``)."""
+        self.payload_manager.write_payload({"source": "set_next_input", "text": text, "replace": replace})
+
+    def enable_gui(self, gui: Optional[str] = None) -> None:
+        """There is no screen in a sandbox; only asyncio's loop runs, and it always does."""
+        if gui not in (None, "inline", "asyncio", "ipympl", "widget", "nbagg", "notebook"):
+            raise UsageError(f"The sandbox has no screen, so there is no event loop {gui!r}")
+
+    def system_piped(self, cmd: str) -> None:
+        """``!cmd``: run a shell command, its output shown as it comes, its exit code in ``_exit_code``."""
+        if cmd.rstrip().endswith("&"):
+            raise OSError("Background processes not supported.")
+        code = run_command(self.var_expand(cmd, depth=1))
+        self.user_ns["_exit_code"] = code
+        if getattr(self, "system_raise_on_error", False) and code != 0:
+            from subprocess import CalledProcessError
+
+            raise CalledProcessError(code, cmd)
+
+    system = system_piped
+
+    def get_parent(self) -> Dict[str, Any]:
+        """The request that the caller works for, as a Jupyter message's header."""
+        return self.kernel.get_parent() if self.kernel is not None else {}
+
+    def set_parent(self, parent: Dict[str, Any]) -> None:
+        """Make the caller work for another request, as `ipywidgets.Output` does."""
+        if self.kernel is not None:
+            self.kernel.set_parent(None, parent)
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> Any:
+        """Show an exception; the cancellation by which an interrupt stops a suspended cell is a `KeyboardInterrupt`."""
+        if exc_tuple is None and self.was_cancelled and isinstance(sys.exc_info()[1], CancelledError):
+            cancelled = sys.exc_info()[1]
+            assert cancelled is not None
+            interrupt = KeyboardInterrupt().with_traceback(cancelled.__traceback__)
+            exc_tuple = (KeyboardInterrupt, interrupt, cancelled.__traceback__)
+        return super().showtraceback(exc_tuple, *args, **options)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        lines = [stb] if isinstance(stb, str) else list(stb)
+        text = _text_of(evalue)
+        note = limits.explain(evalue) if isinstance(evalue, BaseException) else ""
+        if note:
+            lines.append(note)
+            text = f"{text}\n{note}" if text else note
+        self.last_traceback, self.last_evalue = lines, text
+        if self.services is not None:
+            self.services.emit("error", {"ename": etype.__name__, "evalue": text, "traceback": lines})
+
+
+def _text_of(exc: Any) -> str:
+    try:
+        return str(exc)
+    except Exception as broken:
+        return f"<the exception's text could not be made: {type(broken).__name__}>"
+
+
+class IPythonShell(BaseShell):
+    """Runs cells in a `SandboxShell`."""
+
+    def __init__(self) -> None:
+        config = Config()
+        # History lives on the host; a database here would be a file and a thread, and no thread may be there at a fork.
+        config.HistoryManager.enabled = False
+        config.HistoryAccessor.enabled = False
+        # jedi analyses source without running it: 0.3 s for its import and for many an answer, and less sure of what is
+        # there than the objects themselves.
+        config.Completer.use_jedi = False
+        # Programs (tqdm) tell a notebook from a terminal by this section.
+        config.IPKernelApp.tqdm = "a notebook"
+        directory = os.path.join(tempfile.gettempdir(), ".hopx", "ipython")
+        self._ip: Any = SandboxShell.instance(config=config, ipython_dir=os.environ.get("IPYTHONDIR", directory))
+        self.module = self._ip.user_module
+        self._cell_options = [
+            name for name in ("cell_id",) if name in inspect.signature(self._ip.run_cell_async).parameters
+        ]
+
+    def activate(self, services: Services) -> None:
+        ip = self._ip
+        ip.services = ip.display_pub.services = ip.displayhook.services = services
+        ip.kernel = self.kernel = KernelFacade(ip, services)
+        ip.raw_input_original = services.ask
+        sys.displayhook = ip.displayhook
+        # IPython's debugger and traceback formatters kept the streams of the time before the fork.
+        ip.init_io()
+        ip.user_ns.pop("_hopx", None)
+
+    async def run(self, request: CellRequest) -> Dict[str, Any]:
+        ip = self._ip
+        if request.execution_count is not None:
+            ip.execution_count = request.execution_count
+        count = ip.execution_count
+        ip.last_traceback, ip.last_evalue, ip.was_cancelled = None, "", False
+        result = await self._run_cell(request)
+        error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
+        failed = not result.success or ip.displayhook.has_failed
+        content: Dict[str, Any] = {"status": "error" if failed else "ok", "execution_count": count}
+        if failed:
+            name = type(error).__name__ if error is not None else "DisplayError"
+            if ip.was_cancelled and isinstance(error, CancelledError):
+                name = "KeyboardInterrupt"
+            content.update(ename=name, evalue=ip.last_evalue or _text_of(error), traceback=ip.last_traceback or [])
+        content["user_expressions"] = {} if failed else ip.user_expressions(request.user_expressions)
+        content["payload"] = ip.payload_manager.read_payload()
+        ip.payload_manager.clear_payload()
+        return content
+
+    async def _run_cell(self, request: CellRequest) -> Any:
+        ip = self._ip
+        ip.displayhook.has_failed = False
+        fault = None
+        try:
+            transformed = ip.transform_cell(request.code)
+        except Exception:
+            transformed, fault = request.code, sys.exc_info()
+        options = {name: getattr(request, name) for name in self._cell_options}
+        result = None
+        try:
+            result = await ip.run_cell_async(
+                request.code,
+                store_history=request.store_history,
+                silent=request.silent,
+                transformed_cell=transformed,
+                preprocessing_exc_tuple=fault,
+                **options,
+            )
+        finally:
+            ip.events.trigger("post_execute")
+            if not request.silent:
+                ip.events.trigger("post_run_cell", result)
+        return result
+
+    @property
+    def interrupted(self) -> bool:  # type: ignore[override]
+        return bool(self._ip.was_cancelled)
+
+    @interrupted.setter
+    def interrupted(self, value: bool) -> None:
+        self._ip.was_cancelled = value
+
+    def complete(self, code: str, cursor_pos: int) -> Dict[str, Any]:
+        cursor_pos = max(0, min(cursor_pos, len(code)))
+        line, offset = line_at_cursor(code, cursor_pos)
+        text, matches = self._ip.complete("", line, cursor_pos - offset)
+        return {
+            "status": "ok",
+            "matches": matches,
+            "cursor_start": cursor_pos - len(text),
+            "cursor_end": cursor_pos,
+            "metadata": {},
+        }
+
+    def inspect(self, code: str, cursor_pos: int, detail_level: int, omit_sections: List[str]) -> Dict[str, Any]:
+        name = token_at_cursor(code, max(0, min(cursor_pos, len(code))))
+        options: Dict[str, Any] = {"omit_sections": omit_sections} if release.version_info >= (8,) else {}
+        try:
+            data = self._ip.object_inspect_mime(name, detail_level=detail_level, **options)
+        except KeyError:
+            return {"status": "ok", "found": False, "data": {}, "metadata": {}}
+        if not self._ip.enable_html_pager:
+            data.pop("text/html", None)
+        return {"status": "ok", "found": True, "data": data, "metadata": {}}
+
+    def is_complete(self, code: str) -> Tuple[str, str]:
+        status, indent = self._ip.input_transformer_manager.check_complete(code)
+        return status, " " * (indent or 0)
+
+    def show_exception(self) -> None:
+        self._ip.showtraceback()

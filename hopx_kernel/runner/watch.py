@@ -1,0 +1,86 @@
+"""Watches what the sandbox's processes use: when to look, what is too much, when to tell the host."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Tuple
+
+from ..protocol.options import RunnerOptions
+from .limits import format_bytes
+from .usage import list_pids, measure_memory, measure_usage
+
+__all__ = ["Watch"]
+
+#: Seconds between two looks while code runs: a fork bomb is stopped before it is hundreds. And while none runs, for
+#: what threads and children of earlier cells do.
+BUSY_SECONDS, IDLE_SECONDS = 0.08, 2.0
+
+#: When a run's first heartbeat comes, in seconds.
+FIRST_BEAT_SECONDS = 1.0
+
+
+class Watch:
+    """The supervisor's look at /proc.
+
+    Parameters
+    ----------
+    options : RunnerOptions
+        Limits and the time between heartbeats.
+    alone : bool
+        Whether all processes of our namespace are the sandbox's.
+    """
+
+    def __init__(self, options: RunnerOptions, alone: bool) -> None:
+        self._options = options
+        self._alone = alone
+        self._has_limits = options.memory_bytes is not None or options.processes is not None
+        self._next_look = 0.0
+        self._next_beat = float("inf")
+
+    def start(self, now: float) -> None:
+        """A run starts."""
+        self._next_look = now + BUSY_SECONDS / 2
+        self._next_beat = now + min(FIRST_BEAT_SECONDS, self._options.heartbeat_seconds)
+
+    def stop(self) -> None:
+        """A run has ended."""
+        self._next_beat = float("inf")
+
+    def next_time(self, busy: bool) -> float:
+        """When to call `check` and `is_beat_due` next."""
+        return min(self._next_look if self._has_limits else float("inf"), self._next_beat)
+
+    def check(self, now: float, busy: bool) -> Optional[Tuple[str, str]]:
+        """The limit that is exceeded and what to say of it; None when there is none, or it is not time to look."""
+        if not self._has_limits or now < self._next_look:
+            return None
+        self._next_look = now + (BUSY_SECONDS if busy else IDLE_SECONDS)
+        pids = list_pids(self._alone)
+        usage = measure_usage(pids)
+        processes, memory = self._options.processes, self._options.memory_bytes
+        if processes is not None and usage.processes > processes:
+            text = f"The sandbox's limit of {processes} processes was exceeded ({usage.processes}); "
+            return "processes", text + "its processes were ended, variables are lost."
+        # The cheap sum counts shared pages several times, so it only says when to look closely.
+        if memory is not None and usage.memory_bytes > memory:
+            exact = measure_memory(pids)
+            if exact > memory:
+                text = f"The sandbox's memory limit of {format_bytes(memory)} was exceeded ({format_bytes(exact)}); "
+                return "memory", text + "the interpreter was ended, variables are lost."
+        return None
+
+    def is_beat_due(self, now: float, busy: bool) -> bool:
+        """Whether it is time for a heartbeat."""
+        if now < self._next_beat:
+            return False
+        self._next_beat = now + self._options.heartbeat_seconds
+        return True
+
+    def beat(self, now: float) -> Dict[str, Any]:
+        """What a heartbeat tells of the processes."""
+        pids = list_pids(self._alone)
+        usage = measure_usage(pids)
+        return {
+            "cpu_seconds": usage.cpu_seconds,
+            "memory_bytes": measure_memory(pids),
+            "processes": usage.processes,
+        }
