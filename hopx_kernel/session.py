@@ -127,6 +127,7 @@ class Session:
         allow_stdin: bool = False,
         timeout_seconds: float | None = None,
         cell_id: str | None = None,
+        execution_count: int | None = None,
     ) -> Run:
         """Run code whose events go to `on_event`; await `Run.wait` for its end.
 
@@ -136,6 +137,8 @@ class Session:
             After this long the code is interrupted, and some seconds later its interpreter ended.
         cell_id : str, optional
             The notebook's id of the cell, for tracebacks.
+        execution_count : int, optional
+            The number of this run, where the caller counts over the lives of several interpreters.
 
         The others are those of the Jupyter ``execute_request``. Raises as `execute` does.
         """
@@ -147,6 +150,7 @@ class Session:
             "allow_stdin": allow_stdin,
             "timeout_seconds": timeout_seconds,
             "cell_id": cell_id,
+            "execution_count": execution_count,
         }
         await self._send_run(run, code, options)
         return run

@@ -1,0 +1,246 @@
+"""Comm messages: the kernel's own widgets stay on the host, the sandbox's are relayed both ways.
+
+A comm belongs to whoever registered it. What the host does not know goes to the sandbox under the message's own id, so
+that what its callback prints finds the comm message as its parent. Runs in the main loop only.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import anyio
+
+from .errors import HopxKernelError, SandboxError
+from .execution import Cells
+from .output import Publisher
+from .protocol import Message
+from .requests import Request
+
+__all__ = ["Comms"]
+
+#: The target through which a page that was reloaded asks for the state of every widget.
+CONTROL_TARGET = "jupyter.widget.control"
+
+#: How long the sandbox may take to tell its widgets' states, in seconds. Front ends give up after four.
+STATES_TIMEOUT_SECONDS = 3.0
+
+#: Comms of the sandbox that are open at one time; more are refused, since the host remembers each.
+MAX_COMMS = 100_000
+
+_log = logging.getLogger(__name__)
+
+
+class Comms:
+    """Routes comm messages between the front ends, the kernel's own widgets and the sandbox.
+
+    Parameters
+    ----------
+    cells : Cells
+        Gives the session, and the parents of what comes back.
+    publisher : Publisher
+        The iopub channel.
+    manager : comm.base_comm.CommManager
+        Holds the kernel's own comms and targets.
+    """
+
+    def __init__(self, cells: Cells, publisher: Publisher, manager: Any) -> None:
+        self._cells = cells
+        self._publisher = publisher
+        self._manager = manager
+        self._targets: dict[str, str] = {}
+        self._control_ids: set[str] = set()
+        self._states: dict[str, _States] = {}
+        cells.on_other_event = self.take
+        cells.on_interpreter_gone = self.close_all
+
+    def info(self, target_name: str | None) -> dict[str, dict[str, str]]:
+        """The ``comms`` of a ``comm_info_reply``: the kernel's own and the sandbox's."""
+        own = {comm_id: comm.target_name for comm_id, comm in list(self._manager.comms.items())}
+        return {
+            comm_id: {"target_name": name}
+            for comm_id, name in {**self._targets, **own}.items()
+            if target_name is None or name == target_name
+        }
+
+    # ------------------------------------------------------------------ from the front end
+
+    async def comm_open(self, request: Request) -> None:
+        """Take a ``comm_open`` of the front end."""
+        comm_id, target = request.get("comm_id", str), request.get("target_name", str)
+        request.get("data", dict, {})
+        if target == CONTROL_TARGET:
+            self._control_ids.add(comm_id)
+        elif target in self._manager.targets:
+            self._manager.comm_open(None, request.idents, request.message)
+        elif await self._relay(request):
+            self._targets[comm_id] = target
+        else:
+            _log.warning("A comm for the target %r cannot be opened: there is no sandbox", target)
+            self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, request.message)
+
+    async def comm_msg(self, request: Request) -> None:
+        """Take a ``comm_msg`` of the front end."""
+        comm_id = request.get("comm_id", str)
+        data: dict[str, Any] = request.get("data", dict, {})
+        if comm_id in self._control_ids:
+            if data.get("method") == "request_states":
+                await self._tell_states(comm_id, request)
+        elif comm_id in self._manager.comms:
+            self._manager.comm_msg(None, request.idents, request.message)
+        elif comm_id not in self._targets or not await self._relay(request):
+            _log.warning("A message came for the comm %.80s, which is not open", comm_id)
+
+    async def comm_close(self, request: Request) -> None:
+        """Take a ``comm_close`` of the front end."""
+        comm_id = request.get("comm_id", str)
+        request.get("data", dict, {})
+        if comm_id in self._control_ids:
+            self._control_ids.discard(comm_id)
+        elif comm_id in self._manager.comms:
+            self._manager.comm_close(None, request.idents, request.message)
+        elif self._targets.pop(comm_id, None) is not None:
+            await self._relay(request)
+
+    async def _relay(self, request: Request) -> bool:
+        session = self._cells.keeper.current
+        if session is None:
+            return False
+        self._cells.remember(request)
+        content = {"data": {}, **request.content}
+        buffers = tuple(bytes(buffer) for buffer in request.message.get("buffers") or ())
+        metadata = request.message.get("metadata") or {}
+        message = Message(request.msg_type, content, msg_id=request.msg_id, metadata=metadata, buffers=buffers)
+        try:
+            await session.send(message)
+        except HopxKernelError as exc:
+            _log.warning("A %s did not reach the sandbox: %s", request.msg_type, exc)
+            return False
+        return True
+
+    # ------------------------------------------------------------------ from the sandbox
+
+    async def take(self, event: Message) -> None:
+        """Take an event of the sandbox that belongs to no run."""
+        handler = self._EVENTS.get(event.msg_type)
+        if handler is None:
+            return
+        comm_id = event.content["comm_id"]
+        if comm_id in self._states:
+            self._states[comm_id].take(event)
+        elif comm_id in self._manager.comms:
+            _log.warning("The sandbox sent a %s for a comm of the kernel's own; it is dropped", event.msg_type)
+        elif handler(self, comm_id, event):
+            data, buffers = self._cells.trust.comm(event.msg_type, comm_id, event.content["data"], event.buffers)
+            content = {**event.content, "data": data}
+            parent = self._cells.parent_of(event.parent_id) or {}
+            self._publisher.publish(event.msg_type, content, parent, event.metadata, list(buffers))
+            await self._publisher.room()
+
+    def _opened(self, comm_id: str, event: Message) -> bool:
+        if len(self._targets) >= MAX_COMMS:
+            _log.warning("The sandbox has %d comms open; one more is refused", MAX_COMMS)
+            return False
+        self._targets[comm_id] = event.content["target_name"]
+        return True
+
+    def _messaged(self, comm_id: str, event: Message) -> bool:
+        if comm_id not in self._targets:
+            _log.debug("The sandbox sent a message for the comm %.80s, which is not open", comm_id)
+            return False
+        return True
+
+    def _closed(self, comm_id: str, event: Message) -> bool:
+        return self._targets.pop(comm_id, None) is not None
+
+    _EVENTS: ClassVar[dict[str, Callable[[Comms, str, Message], bool]]] = {
+        "comm_open": _opened,
+        "comm_msg": _messaged,
+        "comm_close": _closed,
+    }
+
+    def close_all(self) -> None:
+        """Close every comm of the sandbox towards the front end: what held them is gone."""
+        targets, self._targets = self._targets, {}
+        for comm_id in targets:
+            self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, {})
+        for states in self._states.values():
+            states.answered.set()
+
+    # ------------------------------------------------------------------ states after a reload
+
+    async def _tell_states(self, comm_id: str, request: Request) -> None:
+        """Answer ``request_states`` with the widgets of the kernel and of the sandbox together."""
+        data, buffers = _own_states()
+        theirs = await self._sandbox_states(comm_id, request)
+        if theirs is not None:
+            offered = theirs.content["data"]
+            clean, their_buffers = self._cells.trust.comm("comm_msg", comm_id, offered, theirs.buffers)
+            data["states"] = {**clean.get("states", {}), **data["states"]}
+            data["buffer_paths"] = [*data["buffer_paths"], *clean.get("buffer_paths", [])]
+            buffers = [*buffers, *their_buffers]
+        self._publisher.publish("comm_msg", {"comm_id": comm_id, "data": data}, request.message, None, buffers)
+
+    async def _sandbox_states(self, comm_id: str, request: Request) -> Message | None:
+        session = self._cells.keeper.current
+        if session is None or not self._targets or comm_id in self._states:
+            return None
+        states = self._states[comm_id] = _States()
+        metadata = request.message.get("metadata") or {}
+        opening = {"comm_id": comm_id, "target_name": CONTROL_TARGET, "data": {}}
+        try:
+            version = {"version": "2.1.0", **metadata}
+            await session.send(Message("comm_open", opening, msg_id=request.msg_id, metadata=version))
+            asking = {"comm_id": comm_id, "data": {"method": "request_states"}}
+            await session.send(Message("comm_msg", asking, msg_id=request.msg_id))
+            with anyio.move_on_after(STATES_TIMEOUT_SECONDS):
+                await states.answered.wait()
+            await session.send(Message("comm_close", {"comm_id": comm_id, "data": {}}, msg_id=request.msg_id))
+        except SandboxError:
+            pass  # then there are no states but the kernel's own
+        finally:
+            del self._states[comm_id]
+        return states.message
+
+
+class _States:
+    """The sandbox's answer to ``request_states``."""
+
+    def __init__(self) -> None:
+        self.answered = anyio.Event()
+        self.message: Message | None = None
+
+    def take(self, event: Message) -> None:
+        if event.msg_type == "comm_msg" and event.content["data"].get("method") == "update_states":
+            self.message = event
+            self.answered.set()
+        elif event.msg_type == "comm_close":
+            self.answered.set()
+
+
+class _Recorder:
+    """Stands where ipywidgets expects a comm, and keeps what it sends."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {"method": "update_states", "states": {}, "buffer_paths": []}
+        self.buffers: list[Any] = []
+        self.callback: Callable[[dict[str, Any]], None] | None = None
+
+    def on_msg(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        self.callback = callback
+
+    def send(self, data: dict[str, Any], buffers: list[Any] | None = None) -> None:
+        self.data, self.buffers = data, list(buffers or [])
+
+
+def _own_states() -> tuple[dict[str, Any], list[Any]]:
+    """``update_states`` for the kernel's own widgets; nothing is imported where there are none."""
+    recorder = _Recorder()
+    module = sys.modules.get("ipywidgets")
+    if module is not None:
+        module.Widget.handle_control_comm_opened(recorder, {"metadata": {"version": "2.1.0"}})
+        assert recorder.callback is not None
+        recorder.callback({"content": {"data": {"method": "request_states"}}})
+    return recorder.data, recorder.buffers

@@ -1,0 +1,255 @@
+"""Every option of the kernel, and where its value comes from: command line, over environment, over file.
+
+The kernel reads its options before it imports ipykernel, to start the sandbox first. So this module imports traitlets
+and the sandboxes' options, and nothing else of Jupyter before it is asked to read files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, Unicode
+from traitlets.config import Config, Configurable, PyFileConfigLoader
+from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, KVArgParseConfigLoader
+
+from .protocol import RunnerOptions
+from .sandboxes.options import SandboxOptions
+
+__all__ = ["CONFIG_NAME", "ByteSize", "HopxConfig", "load_config"]
+
+#: Name of the configuration file, without its extension, in Jupyter's configuration directories.
+CONFIG_NAME = "jupyter_hopx_kernel_config"
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
+_DEFAULTS = SandboxOptions()
+
+
+class ByteSize(TraitType[Any, Any]):
+    """A number of bytes: an int, or a text like ``"512 MiB"`` or ``"2GB"``; None (also ``"none"``) for no limit."""
+
+    info_text = 'a number of bytes, a text like "512 MiB", or None for no limit'
+    allow_none = True
+
+    def validate(self, obj: Any, value: Any) -> int | None:
+        """The number of bytes; raises `TraitError` that names the option."""
+        if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
+            return None
+        if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+            base = 1024 if match[3] else 1000
+            value = int(float(match[1]) * base ** (" kmgt".index(match[2].lower()) if match[2] else 0))
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            self.error(obj, value)
+        return int(value)
+
+    def from_string(self, s: str) -> Any:
+        """A command line's or environment variable's text as it is: `validate` reads it."""
+        return s
+
+
+class HopxConfig(Configurable):
+    """Options of the kernel "Python (HopX sandbox)".
+
+    Each can be given in ``jupyter_hopx_kernel_config.py`` (``c.HopxConfig.memory_limit = "2 GiB"``), over that as an
+    environment variable (``HOPX_MEMORY_LIMIT``: ``HOPX_`` and the option's name in capitals), and over both on the
+    kernel's command line (``--HopxConfig.memory_limit=2GiB``).
+    """
+
+    kind = Unicode(
+        "local",
+        help="""Kind of sandbox: "local" (bubblewrap on this computer), "hopx" (a HopX microVM, needs an account), or
+        "process" (a plain process of yours, which isolates nothing).""",
+    ).tag(config=True)
+    template = Unicode("", help="""Template of a "hopx" sandbox; empty: the kind's own default.""").tag(config=True)
+    python = Unicode(
+        "",
+        help="""Python interpreter in the sandbox (3.9 or newer), as a path or a name on PATH; empty: that of
+        `environment`, else the one that runs the kernel.""",
+    ).tag(config=True)
+    environment = Unicode(
+        "",
+        help="""Directory of the virtual or conda environment whose packages cells can import; empty: that of
+        `python`.""",
+    ).tag(config=True)
+    timeout_seconds = Float(
+        0.0, min=0.0, help="Seconds after which a cell is interrupted, and ended where that does not help; 0: never."
+    ).tag(config=True)
+    memory_limit = ByteSize(
+        _DEFAULTS.memory_bytes, help="Memory of the sandbox, in bytes or as a text with a unit; None: no limit."
+    ).tag(config=True)
+    process_limit = Integer(
+        _DEFAULTS.processes or 0, min=0, help="Processes and threads in the sandbox at one time; 0: no limit."
+    ).tag(config=True)
+    open_files_limit = Integer(
+        _DEFAULTS.open_files or 0, min=0, help="Open files of one process in the sandbox; 0: no limit."
+    ).tag(config=True)
+    disk_limit = ByteSize(
+        _DEFAULTS.disk_bytes,
+        help="Size of each writable directory of a local sandbox, in bytes or with a unit; None: no limit.",
+    ).tag(config=True)
+    network = Bool(False, help="Whether code in a local sandbox may use the network.").tag(config=True)
+    env = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="Environment variables for the sandbox; nothing of the host's environment gets in otherwise.",
+    ).tag(config=True)
+    heartbeat_seconds = Float(
+        5.0, min=0.1, help="Seconds between two signs of life of the sandbox (memory, CPU time)."
+    ).tag(config=True)
+    interrupt_grace_seconds = Float(
+        2.0, min=0.0, help="Seconds after an interrupt in which a cell must stop; then Interrupt says it did not."
+    ).tag(config=True)
+
+    trust = Enum(
+        ["safe", "trusted"],
+        "safe",
+        help="""What output may do to the page it is shown in. "safe": markup without scripts is shown as it is, markup
+        with scripts in an isolated frame. "trusted": everything as the code sends it; code in the sandbox can then act
+        in your browser as you.""",
+    ).tag(config=True)
+    server_limits = Enum(
+        ["auto", "on", "off"],
+        "auto",
+        help="""Whether to stay under the rate limits of Jupyter Server, which throws output away above them. "auto":
+        only when a Jupyter Server or Voila started the kernel.""",
+    ).tag(config=True)
+    message_rate = Float(
+        1000.0, min=10.0, help="Jupyter Server's iopub_msg_rate_limit, in messages a second, if you changed it there."
+    ).tag(config=True)
+    data_rate = ByteSize(
+        1_000_000, help="Jupyter Server's iopub_data_rate_limit, in bytes of output a second; None: none."
+    ).tag(config=True)
+    output_limit = Unicode(
+        "auto",
+        help="""Printed output of one cell that is shown, in bytes or with a unit; what is beyond is counted and kept
+        in a file. "none": no limit. "auto": 10 MiB where `server_limits` hold, else no limit.""",
+    ).tag(config=True)
+    spool_limit = ByteSize(
+        1 << 30, help="Size of the file with the whole output of one cell that went over `output_limit`."
+    ).tag(config=True)
+    history_file = Unicode(
+        "",
+        help="""SQLite file with the history of all sandboxes' cells; empty: hopx_history.sqlite in Jupyter's data
+        directory; ":memory:": kept only while the kernel runs.""",
+    ).tag(config=True)
+    progress = Enum(
+        ["auto", "widgets", "text", "off"],
+        "auto",
+        help="""How progress is shown: as widgets, as a text line, or not at all (messages are printed). "auto":
+        widgets where the front end has them.""",
+    ).tag(config=True)
+    header = Bool(True, help="Whether a header with state, clock and Stop appears above the output of a long run.").tag(
+        config=True
+    )
+    header_after_seconds = Float(
+        2.0, min=0.0, help="Seconds after which a run gets its header; one that reports progress gets it at once."
+    ).tag(config=True)
+
+    def sandbox_options(self) -> SandboxOptions:
+        """What the sandbox is made with."""
+        return SandboxOptions(
+            python=self.python or None,
+            environment=self.environment or None,
+            network=self.network,
+            env=dict(self.env),
+            memory_bytes=self.memory_limit,
+            disk_bytes=self.disk_limit,
+            processes=self.process_limit or None,
+            open_files=self.open_files_limit or None,
+        )
+
+    def runner_options(self) -> RunnerOptions:
+        """What the runner is started with."""
+        return RunnerOptions(
+            memory_bytes=self.memory_limit,
+            processes=self.process_limit or None,
+            open_files=self.open_files_limit or None,
+            disk_bytes=self.disk_limit,
+            heartbeat_seconds=self.heartbeat_seconds,
+            interrupt_grace_seconds=self.interrupt_grace_seconds,
+        )
+
+    def history_path(self) -> str:
+        """`history_file` with its default filled in."""
+        if self.history_file:
+            return self.history_file
+        from jupyter_core.paths import jupyter_data_dir
+
+        return os.path.join(jupyter_data_dir(), "hopx_history.sqlite")  # noqa: PTH118 - pathlib would eat ":memory:"
+
+    def output_limit_bytes(self, behind_server: bool) -> int | None:
+        """`output_limit` as a number, where `behind_server` says whether the server's limits hold."""
+        if self.output_limit == "auto":
+            return 10 << 20 if behind_server else None
+        return _SIZE_TRAIT.validate(None, self.output_limit)
+
+
+class _OutputLimit(ByteSize):
+    def error(self, obj: Any, value: Any, error: Exception | None = None, info: str | None = None) -> Any:
+        raise TraitError(f"output_limit must be {self.info_text}, or 'auto'; it is {value!r}")
+
+
+_SIZE_TRAIT = _OutputLimit()
+
+
+def environment_config(environ: Mapping[str, str]) -> Config:
+    """The options that environment variables give.
+
+    Raises `TraitError`, which names the variable, for a value that the option cannot have.
+    """
+    config = Config()
+    for name, trait in HopxConfig.class_traits(config=True).items():
+        variable = "HOPX_" + name.upper()
+        text = environ.get(variable)
+        if text is None:
+            continue
+        try:
+            config.HopxConfig[name] = trait.from_string(text)
+        except (TraitError, ValueError, SyntaxError) as exc:
+            raise TraitError(f"{variable}={text!r} cannot be read: {exc}") from exc
+    return config
+
+
+def file_config() -> Config:
+    """The options in the files ``jupyter_hopx_kernel_config.py`` and ``.json``, the user's over the system's."""
+    from jupyter_core.paths import jupyter_config_path
+
+    config = Config()
+    for directory in reversed(jupyter_config_path()):
+        for loader, extension in ((JSONFileConfigLoader, ".json"), (PyFileConfigLoader, ".py")):
+            try:
+                config.merge(loader(CONFIG_NAME + extension, path=directory).load_config())
+            except ConfigFileNotFound:
+                continue
+    return config
+
+
+def argument_config(argv: Sequence[str]) -> Config:
+    """The options in command line arguments; those of other classes are left to whoever owns them."""
+    own = [argument for argument in argv if argument.startswith("--HopxConfig.")]
+    return KVArgParseConfigLoader(own, classes=[HopxConfig]).load_config()
+
+
+def load_config(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> HopxConfig:
+    """All options.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Command line arguments.
+    environ : mapping, optional
+        Environment variables; by default the process's own.
+
+    Raises
+    ------
+    TraitError
+        An option has a value that it cannot have; the message names the option or the variable.
+    """
+    config = file_config()
+    config.merge(environment_config(os.environ if environ is None else environ))
+    config.merge(argument_config(argv))
+    loaded = HopxConfig(config=config)
+    loaded.output_limit_bytes(False)
+    return loaded

@@ -1,0 +1,146 @@
+"""What was typed, kept on the host: it outlives every sandbox.
+
+The file has IPython's own layout, so that IPython's tools read it. One thread of its own owns the database, since a
+disk that is slow must not keep a cell waiting.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+__all__ = ["History"]
+
+_log = logging.getLogger(__name__)
+
+Entry = tuple[int, int, Any]
+
+
+class History:
+    """The history of one kernel, in a file it may share with others.
+
+    Parameters
+    ----------
+    path : str
+        SQLite file, made with its directory when it is missing; ``":memory:"`` for none. One that cannot be used is
+        replaced by ``":memory:"`` and said in the log.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
+        self._database: _Database | None = None
+
+    def store(self, line: int, source: str) -> None:
+        """Keep a cell's source under its execution count; returns at once."""
+        self._submit(lambda database: database.store(line, source))
+
+    def store_output(self, line: int, text: str) -> None:
+        """Keep the plain text of a cell's result; returns at once."""
+        self._submit(lambda database: database.store_output(line, text))
+
+    def request(self, content: dict[str, Any]) -> Future[list[Entry]]:
+        """The entries that a ``history_request`` asks for: ``(session, line, input)``, or with ``output`` set
+        ``(session, line, (input, output))``.
+
+        The future raises `ValueError`, `TypeError` or `KeyError` where the request is malformed.
+        """
+        return self._executor.submit(lambda: list(self._open().request(content)))
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._executor.submit(self._close)
+        self._executor.shutdown()
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.end()
+
+    def _open(self) -> _Database:
+        if self._database is None:
+            self._database = _open_database(self._path)
+        return self._database
+
+    def _submit(self, function: Any) -> None:
+        def run() -> None:
+            try:
+                function(self._open())
+            except Exception:  # noqa: BLE001 - sqlite raises what it likes; a lost line of history stops nobody
+                _log.warning("A line of history was not saved", exc_info=True)
+
+        self._executor.submit(run)
+
+
+def _open_database(path: str) -> _Database:
+    try:
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return _Database(path)
+    except Exception as exc:  # noqa: BLE001 - as above
+        _log.warning("History is not saved, since %s cannot be used: %s", path, exc)
+        return _Database(":memory:")
+
+
+class _Database:
+    """One session in a history file. All of it runs in the history's thread."""
+
+    def __init__(self, path: str) -> None:
+        from IPython.core.history import HistoryAccessor
+
+        self._accessor = HistoryAccessor(hist_file=path)
+        self._db = self._accessor.db
+        with self._db:
+            started = datetime.datetime.now().isoformat(" ")
+            row = self._db.execute("INSERT INTO sessions VALUES (NULL, ?, NULL, NULL, '')", (started,))
+            self._session = int(row.lastrowid)
+        self._lines = 0
+
+    def store(self, line: int, source: str) -> None:
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?)", (self._session, line, source, source)
+            )
+        self._lines += 1
+
+    def store_output(self, line: int, text: str) -> None:
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO output_history VALUES (?, ?, ?)", (self._session, line, text))
+
+    def request(self, content: dict[str, Any]) -> Iterable[Entry]:
+        access, raw, output = content["hist_access_type"], bool(content.get("raw", True)), bool(content.get("output"))
+        n = content.get("n")
+        n = None if n is None else int(n)
+        if access == "tail":
+            entries = self._accessor.get_tail(n, raw=raw, output=output, include_latest=True)
+        elif access == "search":
+            unique = bool(content.get("unique"))
+            pattern = str(content.get("pattern") or "*")
+            entries = self._accessor.search(pattern, raw=raw, output=output, n=n, unique=unique)
+        elif access == "range":
+            entries = self._range(content, raw, output)
+        else:
+            raise ValueError(f"hist_access_type {access!r} is none of 'range', 'tail', 'search'")
+        result: Iterable[Entry] = entries
+        return result
+
+    def _range(self, content: dict[str, Any], raw: bool, output: bool) -> Iterable[Entry]:
+        session = int(content.get("session") or 0)
+        if session <= 0:  # 0 is this session, -1 the one before it
+            session += self._session
+        start, stop = content.get("start"), content.get("stop")
+        entries: Iterable[Entry] = self._accessor.get_range(
+            session, int(start or 0), None if stop is None else int(stop), raw=raw, output=output
+        )
+        return entries
+
+    def end(self) -> None:
+        with self._db:
+            now = datetime.datetime.now().isoformat(" ")
+            self._db.execute(
+                "UPDATE sessions SET end=?, num_cmds=? WHERE session==?", (now, self._lines, self._session)
+            )
+        self._accessor.close()

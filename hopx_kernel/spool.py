@@ -1,0 +1,102 @@
+"""The whole printed output of one cell, kept on the host for as long as the kernel runs."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Spool", "SpoolDirectory"]
+
+#: What is kept in memory before a file is made: most cells print less.
+MEMORY_BYTES = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class SpoolDirectory:
+    """A private directory that is made when it is first needed and removed with all its files by `close`."""
+
+    def __init__(self) -> None:
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+
+    def path(self, name: str) -> Path:
+        """The path of a file in it. Raises `OSError` where the directory cannot be made."""
+        if self._directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="hopx-output-")
+        return Path(self._directory.name) / name
+
+    def close(self) -> None:
+        """Remove it."""
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+
+class Spool:
+    """One cell's output: in memory while it is small, then in a file.
+
+    Parameters
+    ----------
+    directory : SpoolDirectory
+        Where the file goes.
+    name : str
+        Its name.
+    limit_bytes : int, optional
+        How large the file may grow: what is behind it comes from a sandbox and may be endless.
+    """
+
+    def __init__(self, directory: SpoolDirectory, name: str, limit_bytes: int | None) -> None:
+        self._directory = directory
+        self._name = name
+        self._room = limit_bytes
+        self._parts: list[bytes] = []
+        self._memory_bytes = 0
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._is_cut = False
+
+    def write(self, text: str) -> None:
+        """Keep a text. A disk that takes no more is told by `where`."""
+        if self._is_cut:
+            return
+        data = text.encode("utf-8", "surrogatepass")
+        if self._room is not None:
+            self._is_cut = len(data) > self._room
+            data = data[: self._room]
+            self._room -= len(data)
+        self._parts.append(data)
+        self._memory_bytes += len(data)
+        if self._memory_bytes >= MEMORY_BYTES:
+            self._write_out()
+
+    def where(self) -> str:
+        """The file's path, with what is missing from it; empty where it could not be written."""
+        self._write_out()
+        if self._path is None:
+            return ""
+        return f"{self._path} (cut at its size limit)" if self._is_cut else str(self._path)
+
+    def close(self) -> None:
+        """Close the file, which stays; forget what never became one."""
+        self._parts.clear()
+        self._memory_bytes = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._is_cut = True
+
+    def _write_out(self) -> None:
+        try:
+            if self._file is None and not self._is_cut:
+                path = self._directory.path(self._name)
+                self._file = path.open("wb", buffering=0)
+                self._path = path
+            if self._file is not None:
+                self._file.write(b"".join(self._parts))
+        except OSError as exc:
+            _log.warning("The whole output of a cell is not kept: %s", exc)
+            self._is_cut = True
+        self._parts.clear()
+        self._memory_bytes = 0

@@ -1,0 +1,80 @@
+"""The stdin channel: questions of the sandbox's code to the person, without keeping the main loop waiting."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+from zmq.eventloop.zmqstream import ZMQStream
+
+__all__ = ["Stdin"]
+
+_log = logging.getLogger(__name__)
+
+
+class Stdin:
+    """Asks one question at a time.
+
+    Parameters
+    ----------
+    session : jupyter_client.session.Session
+        Signs and serialises.
+    socket : zmq.Socket
+        The ROUTER socket of the channel; to be made and used in the thread of the main loop, which must be running.
+    """
+
+    def __init__(self, session: Any, socket: Any) -> None:
+        self._session = session
+        self._stream = ZMQStream(socket)
+        self._stream.on_recv(self._take, copy=True)
+        self._question: _Question | None = None
+
+    async def ask(self, parent: dict[str, Any], idents: list[bytes], prompt: str, password: bool) -> str | None:
+        """Send an ``input_request`` and wait for the answer; None when it was given up.
+
+        An older question is given up by a newer one, and an answer that comes for it is thrown away.
+        """
+        self.give_up()
+        content = {"prompt": prompt, "password": password}
+        message = self._session.send(self._stream, "input_request", content, parent, ident=idents)
+        question = self._question = _Question(message["header"]["msg_id"])
+        try:
+            await question.answered.wait()
+        finally:
+            if self._question is question:
+                self._question = None
+        return question.value
+
+    def give_up(self) -> None:
+        """End the question that is waiting, if there is one, without an answer."""
+        if self._question is not None:
+            self._question.answered.set()
+            self._question = None
+
+    def _take(self, frames: list[bytes]) -> None:
+        try:
+            _, rest = self._session.feed_identities(frames)
+            reply = self._session.deserialize(rest)
+            value = reply["content"]["value"]
+        except (ValueError, TypeError, KeyError):
+            _log.warning("A message on the stdin channel is not a valid input_reply")
+            return
+        question = self._question
+        if question is None:
+            _log.info("An input_reply came that nobody waits for")
+            return
+        # Clients that do not name the request answer the question they were asked last.
+        named = reply["parent_header"].get("msg_id")
+        if named and named != question.msg_id and reply["parent_header"].get("msg_type") == "input_request":
+            _log.info("An input_reply came for an older question")
+            return
+        question.value = str(value)
+        question.answered.set()
+
+
+class _Question:
+    def __init__(self, msg_id: str) -> None:
+        self.msg_id = msg_id
+        self.value: str | None = None
+        self.answered = anyio.Event()
