@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..errors import SandboxStartError
@@ -18,7 +19,7 @@ from .bwrap import bwrap_directories, find_bwrap
 from .interpreter import Interpreter, find_interpreter
 from .layout import SYNTHETIC_FILES, layout_arguments
 from .options import SandboxOptions
-from .pipes import ProcessPipes, request_start
+from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
 from .starter import start_lasting
 
@@ -79,21 +80,21 @@ def spawn(
     bwrap = bwrap or find_bwrap()
     interpreter = find_interpreter(options)
     with _Descriptors() as given:
+        bundle = given.add_pipe()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        launcher = _launcher_command(options, interpreter, given.add(theirs.detach()))
-        arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given))
-        arguments_fd = given.add_content(arguments.encode("utf-8", "surrogateescape"))
-        command = [bwrap, "--args", str(arguments_fd), "--", *launcher]
+        control = given.add(theirs.detach())
         try:
-            if is_root():
-                command = staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)])
+            command = _command(options, interpreter, bwrap, control, given)
             process = start_lasting(command, given.fds)
-        except OSError as exc:
+        except BaseException as exc:
             ours.close()
-            raise SandboxStartError(f"{command[0]} cannot be run: {exc.strerror}") from exc
-        except SandboxStartError:
-            ours.close()
+            os.close(bundle)
+            if isinstance(exc, OSError):
+                raise SandboxStartError(f"{bwrap} cannot be run: {exc.strerror}") from exc
             raise
+    # Built while bubblewrap is at work, which waits for it.
+    with suppress(BrokenPipeError), open(bundle, "wb") as file:
+        file.write(build_bundle())
     ours.setblocking(False)
     spawned = Spawned(options, interpreter, bwrap, process, ours)
     if runner_options is not None:
@@ -103,8 +104,20 @@ def spawn(
     return spawned
 
 
+def _command(
+    options: SandboxOptions, interpreter: Interpreter, bwrap: str, control: int, given: _Descriptors
+) -> list[str]:
+    """What starts the sandbox; `given` begins with the descriptor of the runner's file."""
+    limits = (options.memory_bytes, options.open_files, options.processes if _counts_processes() else None)
+    launcher = [interpreter.path, "-I", "-S", LAUNCHER_PATH, str(control), *(str(limit or 0) for limit in limits)]
+    # In a file, so that nobody reads the environment off the list of processes.
+    arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given))
+    arguments_fd = given.add_content(arguments.encode("utf-8", "surrogateescape"))
+    command = [bwrap, "--args", str(arguments_fd), "--", *launcher]
+    return staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)]) if is_root() else command
+
+
 def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descriptors) -> list[str]:
-    """bubblewrap's arguments: in a file, so that nobody reads the environment off the list of processes."""
     arguments = [
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *([] if options.network else ["--unshare-net"]),
@@ -113,22 +126,16 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
         *("--new-session", "--die-with-parent", "--as-pid-1"),
         *layout_arguments(options, interpreter),
     ]
-    files = {path: text.encode() for path, text in SYNTHETIC_FILES.items()}
     with open(os.path.join(os.path.dirname(__file__), "launcher.py"), "rb") as launcher:
-        files[LAUNCHER_PATH] = launcher.read()
-    files[RUNNER_PATH] = build_bundle()
-    for path, content in files.items():
-        arguments += ["--perms", "0444", "--file", str(given.add_content(content)), path]
+        files = {LAUNCHER_PATH: launcher.read(), **{path: text.encode() for path, text in SYNTHETIC_FILES.items()}}
+    descriptors = {path: given.add_content(content) for path, content in files.items()} | {RUNNER_PATH: given.fds[0]}
+    for path, fd in descriptors.items():
+        arguments += ["--perms", "0444", "--file", str(fd), path]
     # Last, since nothing can be made outside of the writable directories afterwards.
     arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/workspace", "--clearenv"]
     for name, value in {**_environment(interpreter), **options.env}.items():
         arguments += ["--setenv", name, value]
     return arguments
-
-
-def _launcher_command(options: SandboxOptions, interpreter: Interpreter, control: int) -> list[str]:
-    limits = (options.memory_bytes, options.open_files, options.processes if _counts_processes() else None)
-    return [interpreter.path, "-I", "-S", LAUNCHER_PATH, str(control), *(str(limit or 0) for limit in limits)]
 
 
 def _environment(interpreter: Interpreter) -> dict[str, str]:
@@ -174,6 +181,13 @@ class _Descriptors:
     def add(self, fd: int) -> int:
         self.fds.append(fd)
         return fd
+
+    def add_pipe(self) -> int:
+        """A pipe with room for much; gives the writing end, which is not inherited."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        enlarge_pipe(write)
+        self.add(read)
+        return write
 
     def add_content(self, content: bytes) -> int:
         """A file in memory that holds `content`, at its start."""
