@@ -1,0 +1,64 @@
+"""Imports the live view in a thread: ipywidgets takes some tenths of a second, and the loop must not wait for them."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .options import ProgressOptions
+
+if TYPE_CHECKING:
+    from .view import LiveView
+
+__all__ = ["ViewLoader", "preload_view"]
+
+
+class _Import:
+    """The one import of this process."""
+
+    def __init__(self) -> None:
+        self.module: Any = None
+        self.has_failed = False
+        self.thread: threading.Thread | None = None
+        self.lock = threading.Lock()
+
+    def start(self) -> None:
+        with self.lock:
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._run, name="hopx-view-import", daemon=True)
+                self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.module = importlib.import_module("hopx_kernel.progress.view")
+        except ImportError:  # no ipywidgets here: bars are shown as static HTML instead
+            self.has_failed = True
+
+
+_import = _Import()
+
+
+def preload_view() -> None:
+    """Start to import the live view, so that the first bar does not wait for it. Returns at once."""
+    _import.start()
+
+
+class ViewLoader:
+    """Gives live views, once they can be had."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether ipywidgets is missing."""
+        return _import.has_failed
+
+    def is_ready(self) -> bool:
+        """Whether `make_view` can be called; starts the import when nobody has."""
+        _import.start()
+        return _import.module is not None
+
+    def make_view(self, options: ProgressOptions, on_stop: Callable[[], None] | None) -> LiveView:
+        """Make an empty view."""
+        view: LiveView = _import.module.LiveView(options, on_stop)
+        return view

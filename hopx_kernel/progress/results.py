@@ -1,0 +1,105 @@
+"""What ``result(data)`` and ``error(message)`` show: MIME bundles, all text escaped. Pure."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+from .snapshot import COLORS
+from .values import clean_text
+
+__all__ = ["alert_bundle", "result_bundle"]
+
+#: Plain text and HTML of a result are for reading: they end here. ``application/json`` holds all of it.
+_MAX_TEXT_CHARS = 20_000
+_MAX_ENTRIES = 200
+_MAX_DEPTH = 12
+_MAX_VALUE_CHARS = 2_000
+#: A tree of at most this many lines is shown open.
+_OPEN_LINES = 25
+_MAX_ALERT_CHARS = 4_000
+
+
+def result_bundle(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make data and metadata of the ``display_data`` for a result.
+
+    JupyterLab shows its tree of ``application/json``; exports and front ends without one show the HTML, terminals
+    the text. A bare number or text has no tree and is left out of ``application/json``.
+    """
+    text = _pretty(data)
+    is_small = text.count("\n") < _OPEN_LINES
+    bundle: dict[str, Any] = {"text/html": _html(data, is_small), "text/plain": _cut(text)}
+    metadata: dict[str, Any] = {}
+    if isinstance(data, (dict, list)):
+        bundle["application/json"] = data
+        metadata["application/json"] = {"expanded": is_small, "root": "result"}
+    return bundle, metadata
+
+
+def alert_bundle(message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make data and metadata of the ``display_data`` for an alert."""
+    text = message if isinstance(message, str) else _pretty(message)
+    lines = [clean_text(line, _MAX_ALERT_CHARS) for line in text[: 4 * _MAX_ALERT_CHARS].split("\n")]
+    shown = "\n".join(lines)[:_MAX_ALERT_CHARS]
+    if len(text) > _MAX_ALERT_CHARS:
+        shown += f"… (+{len(text) - _MAX_ALERT_CHARS:,} characters)"
+    color = COLORS["failed"]
+    style = (
+        f"border-left:4px solid {color};background:rgba(229,57,53,0.1);border-radius:4px;padding:8px 12px;margin:4px 0;"
+        "max-width:936px;white-space:pre-wrap;overflow-wrap:anywhere"
+    )
+    head = f'<span style="color:{color};font-weight:600">✗ Error</span> '
+    html = f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{head}{escape(shown)}</div>'
+    return {"text/html": html, "text/plain": f"✗ Error: {shown}"}, {}
+
+
+def _pretty(data: Any) -> str:
+    try:
+        return json.dumps(data, indent=2, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "(nested too deep to be shown as text)"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MAX_TEXT_CHARS:
+        return text
+    return f"{text[:_MAX_TEXT_CHARS]}\n… (+{len(text) - _MAX_TEXT_CHARS:,} characters)"
+
+
+def _html(data: Any, is_open: bool) -> str:
+    budget = [_MAX_TEXT_CHARS]
+    style = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12px;line-height:19px"
+    return (
+        f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{_node(data, "result", 0, is_open, budget)}</div>'
+    )
+
+
+def _node(value: Any, name: str, depth: int, is_open: bool, budget: list[int]) -> str:
+    label = f'<span style="color:#1e88e5">{escape(clean_text(name, 100))}</span>'
+    if not isinstance(value, (dict, list)) or not value or depth >= _MAX_DEPTH or budget[0] <= 0:
+        shown = _leaf(value)
+        budget[0] -= len(shown) + len(name)
+        return f'<div style="padding-left:14px;overflow-wrap:anywhere">{label}: {shown}</div>'
+    entries = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+    inner = []
+    for key, child in entries[:_MAX_ENTRIES]:
+        if budget[0] <= 0:
+            break
+        inner.append(_node(child, str(key), depth + 1, is_open, budget))
+    if len(inner) < len(entries):
+        inner.append(f'<div style="padding-left:14px;opacity:0.7">… and {len(entries) - len(inner):,} more</div>')
+    size = f"{{{len(entries):,}}}" if isinstance(value, dict) else f"[{len(entries):,}]"
+    summary = f'<summary style="cursor:pointer">{label} <span style="opacity:0.6">{size}</span></summary>'
+    state = " open" if is_open or depth == 0 else ""
+    return f'<details{state} style="padding-left:{14 if depth else 0}px">{summary}{"".join(inner)}</details>'
+
+
+def _leaf(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{…}" if value else "{}"
+    if isinstance(value, list):
+        return "[…]" if value else "[]"
+    if isinstance(value, str):
+        return escape(json.dumps(clean_text(value, _MAX_VALUE_CHARS), ensure_ascii=False))
+    return escape(clean_text(json.dumps(value, default=str), _MAX_VALUE_CHARS))

@@ -1,0 +1,159 @@
+"""What is to be seen of a run's tasks: which rows, in which order, and what each says. Pure.
+
+The live view, the snapshot and the text show these rows, so that they agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .model import ProgressModel, State, Task
+from .series import metric_text, sparkline
+from .words import amount, duration, rate
+
+__all__ = ["Metric", "Row", "make_rows"]
+
+#: Indentation ends here, whatever the depth.
+_MAX_DEPTH = 6
+
+#: What goes first when there are more tasks than rows.
+_RANK = {"failed": 0, "running": 1, "stopped": 2, "done": 3}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric or a note beside a bar; `line` is its sparkline, or empty."""
+
+    name: str
+    value: str
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the display.
+
+    Attributes
+    ----------
+    key : str
+        The task's; unique among the rows.
+    percent : float or None
+        None where the end is not known: an indeterminate bar.
+    facts : tuple of str
+        Count, rate, time left or taken.
+    is_red : bool
+        Failed, or the run's own bar after an alert.
+    folded : tuple of Row
+        Not a bar of its own: stands for these finished ones.
+    """
+
+    key: str
+    depth: int
+    state: State
+    label: str
+    percent: float | None
+    facts: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    is_red: bool = False
+    folded: tuple[Row, ...] = ()
+
+
+def make_rows(model: ProgressModel, now: float, limit: int) -> tuple[list[Row], int]:
+    """Lay the tasks out.
+
+    Returns
+    -------
+    list of Row
+        At most `limit` rows, children under their parents, finished siblings but the latest folded into one row.
+    int
+        How many tasks are not shown.
+    """
+    children: dict[str | None, list[Task]] = {}
+    for task in model.tasks.values():
+        parent = task.parent if task.parent in model.tasks and task.parent != task.key else None
+        children.setdefault(parent, []).append(task)
+    layout = _Layout(model, children, now)
+    # First those that hang under no other; tasks whose parents form a circle are left over and come last.
+    for task in (*children.get(None, ()), *model.tasks.values()):
+        layout.place_tree(task)
+    rows = layout.rows
+    if len(rows) > limit:
+        keep = sorted(range(len(rows)), key=lambda i: (_RANK[rows[i].state], -i))[:limit]
+        hidden = sum(max(1, len(rows[i].folded)) for i in set(range(len(rows))) - set(keep))
+        return [rows[i] for i in sorted(keep)], hidden + model.omitted
+    return rows, model.omitted
+
+
+class _Layout:
+    def __init__(self, model: ProgressModel, children: dict[str | None, list[Task]], now: float) -> None:
+        self.rows: list[Row] = []
+        self.seen: set[str] = set()
+        self._model = model
+        self._children = children
+        self._now = now
+        # The run's own bar is the task without a name; where a run has none, all that are nobody's child.
+        self._own = "" if "" in model.tasks else None
+
+    def place_tree(self, root: Task) -> None:
+        # Not by recursion: a task's name can hang under another ten thousand deep.
+        stack = [(root, 0)]
+        while stack:
+            task, depth = stack.pop()
+            if task.key in self.seen:
+                continue
+            self.seen.add(task.key)
+            self.rows.append(self._row(task, depth))
+            below = [child for child in self._children.get(task.key, ()) if child.key not in self.seen]
+            depth = min(depth + 1, _MAX_DEPTH)
+            folded = self._foldable(below)
+            if folded:
+                inner = tuple(self._row(child, depth) for child in folded)
+                self.seen.update(child.key for child in folded)
+                label = f"{len(inner):,} finished"
+                self.rows.append(Row(f"\0{task.key}", depth, "done", label, None, folded=inner))
+            stack.extend((child, depth) for child in reversed(below) if child.key not in self.seen)
+
+    def _foldable(self, tasks: list[Task]) -> list[Task]:
+        done = [task for task in tasks if task.state == "done" and task.key not in self._children]
+        if len(done) < 2:
+            return []
+        latest = max(done, key=lambda task: task.ended or 0.0)
+        return [task for task in done if task is not latest]
+
+    def _row(self, task: Task, depth: int) -> Row:
+        own = task.key == self._own if self._own is not None else task.parent not in self._model.tasks
+        return Row(
+            key=task.key,
+            depth=depth,
+            state=task.state,
+            label=task.message,
+            percent=task.percent,
+            facts=_facts(task, self._now),
+            metrics=_metrics(task),
+            is_red=task.state == "failed" or (self._model.alerts > 0 and own),
+        )
+
+
+def _facts(task: Task, now: float) -> tuple[str, ...]:
+    facts = []
+    if task.current is not None:
+        if task.total is not None:
+            unit = task.unit
+            whole = amount(task.total, unit)
+            facts.append(f"{amount(task.current, 'B' if unit == 'B' else '')}/{whole}")
+        else:
+            facts.append(amount(task.current, task.unit))
+        speed = task.rate(now)
+        if speed is not None:
+            facts.append(rate(speed, task.unit))
+    left = task.time_left(now)
+    if left is not None and left < 1e8:
+        facts.append(f"{duration(left)} left")
+    elif task.state != "running" or task.elapsed(now) >= 1:
+        facts.append(duration(task.elapsed(now)))
+    return tuple(fact for fact in facts if fact)
+
+
+def _metrics(task: Task) -> tuple[Metric, ...]:
+    series = [Metric(name, metric_text(values.last), sparkline(values)) for name, values in task.metrics.items()]
+    return (*series, *(Metric(name, text) for name, text in task.notes.items()))

@@ -1,0 +1,101 @@
+"""The run header: an anywidget whose clock ticks in the browser, or the same in plain ipywidgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any, Protocol
+
+import ipywidgets
+
+from ..run import RunRecord
+from ..snapshot import COLORS, GLYPHS
+from ..words import duration
+
+__all__ = ["Header", "PlainHeader", "make_header"]
+
+
+class Header(Protocol):
+    """What the view needs of a header."""
+
+    @property
+    def widget(self) -> ipywidgets.Widget:
+        """What is shown."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the front end is known to show it."""
+
+    def update(self, run: RunRecord, alerts: int, now: float) -> int:
+        """Bring it up to date; gives the number of messages sent."""
+
+    def close(self) -> None:
+        """Close its comms."""
+
+
+def make_header(which: str, on_stop: Callable[[], None] | None) -> Header | None:
+    """Make the header that the options ask for, as far as this environment has it."""
+    if which == "off":
+        return None
+    if which == "auto":
+        try:
+            from .run_header import RunHeader
+        except ImportError:  # no anywidget in this environment
+            return PlainHeader(on_stop)
+        return RunHeader(on_stop)
+    return PlainHeader(on_stop)
+
+
+class PlainHeader:
+    """The header in ipywidgets that every front end with widgets has. Its clock moves with the refreshes."""
+
+    is_ready = True
+
+    def __init__(self, on_stop: Callable[[], None] | None) -> None:
+        self._text = ipywidgets.HTML()
+        self._button = ipywidgets.Button(
+            description="Stop", icon="stop", tooltip="Interrupt the cell", layout=ipywidgets.Layout(width="auto")
+        )
+        self._on_stop = on_stop
+        self._button.on_click(self._clicked)
+        parts = [self._text] if on_stop is None else [self._text, self._button]
+        layout = ipywidgets.Layout(align_items="center", justify_content="space-between", max_width="960px")
+        self._box = ipywidgets.HBox(parts, layout=layout)
+
+    @property
+    def widget(self) -> ipywidgets.Widget:
+        """What is shown."""
+        return self._box
+
+    def update(self, run: RunRecord, alerts: int, now: float) -> int:
+        """Bring it up to date."""
+        color = COLORS["failed" if alerts and run.state == "running" else run.state]
+        parts = [duration(run.elapsed(now)), run.place, *run.usage()]
+        if now - run.last_sign > 10:
+            parts.append(f"last sign of life {duration(now - run.last_sign)} ago")
+        if alerts:
+            parts.append(f"{alerts:,} alert{'s' if alerts != 1 else ''}")
+        if run.note:
+            parts.append(run.note)
+        glyph = f'<span style="color:{color};font-weight:600">{GLYPHS[run.state]} {run.word}</span>'
+        value = f'{glyph}<span style="opacity:0.7"> · {escape(" · ".join(parts))}</span>'
+        is_stopping = run.state == "stopping"
+        sent = int(value != self._text.value) + int(is_stopping != self._button.disabled)
+        self._text.value = value
+        self._button.disabled = is_stopping
+        return sent
+
+    def close(self) -> None:
+        """Close its comms."""
+        for widget in (self._box, self._text, self._button):
+            for name in ("layout", "style"):
+                part = getattr(widget, name, None)
+                if isinstance(part, ipywidgets.Widget):
+                    part.close()
+            widget.close()
+
+    def _clicked(self, _button: Any) -> None:
+        if self._on_stop is not None:
+            # Pressed is shown at once; whether it helped is shown when that is known.
+            self._button.disabled = True
+            self._on_stop()

@@ -1,0 +1,156 @@
+"""One container for one run: its header, and a grid with a line for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from ..model import ProgressModel
+from ..options import ProgressOptions
+from ..rows import make_rows
+from ..run import RunRecord
+from .header import Header, make_header
+from .lines import Line, Shared, hidden_line
+
+__all__ = ["MAX_LINES", "LiveView"]
+
+#: Lines that are live at one time: each refresh may touch all of them.
+MAX_LINES = 24
+
+#: How long a front end may take to show that it has anywidget, in seconds; then it gets a plain header.
+_FALLBACK_SECONDS = 3.0
+
+_CLASS = "hopx-run"
+# Of our own making, no value of a run gets in: thin rounded bars, no margins that a table would not have, and stripes
+# that move where the end is not known.
+_STYLE = """<style>
+.hopx-run .widget-html, .hopx-run .widget-html-content { margin: 0; min-width: 0; height: auto; line-height: 20px;
+  font-family: system-ui, -apple-system, 'Segoe UI', sans-serif; font-size: 13px; color: inherit }
+.hopx-run { color: var(--jp-content-font-color1, inherit); overflow: visible }
+.hopx-run .widget-hprogress { margin: 0; height: 8px; align-self: center; width: 100% }
+.hopx-run .widget-hprogress .progress { height: 8px; margin: 0; border: none; border-radius: 4px; overflow: hidden;
+  background: rgba(128, 128, 128, .25) }
+.hopx-run .widget-hprogress .progress-bar { border-radius: 4px; transition: width .12s linear; background: #1e88e5 }
+.hopx-run .hopx-done .progress-bar { background: #43a047 }
+.hopx-run .hopx-failed .progress-bar { background: #e53935 }
+.hopx-run .hopx-stopped .progress-bar { background: #9e9e9e }
+.hopx-run .hopx-unknown .progress-bar { width: 100% !important; opacity: .55; background-size: 28px 28px;
+  background-image: linear-gradient(45deg, rgba(255,255,255,.45) 25%, transparent 25%, transparent 50%,
+  rgba(255,255,255,.45) 50%, rgba(255,255,255,.45) 75%, transparent 75%); animation: hopx-move 1.2s linear infinite }
+@keyframes hopx-move { from { background-position: 0 0 } to { background-position: 28px 0 } }
+@media (prefers-reduced-motion: reduce) { .hopx-run .hopx-unknown .progress-bar { animation: none } }
+</style>"""
+
+
+class LiveView:
+    """The widgets of one run.
+
+    Parameters
+    ----------
+    options : ProgressOptions
+    on_stop : callable, optional
+        Called when Stop is pressed, on the thread on which the comm message arrives.
+
+    Attributes
+    ----------
+    fallback_due : float or None
+        When `fall_back` is to be called, unless the front end answers before.
+    """
+
+    def __init__(self, options: ProgressOptions, on_stop: Callable[[], None] | None) -> None:
+        self._on_stop = on_stop
+        self._shared = Shared()
+        self._lines: dict[str, Line] = {}
+        self._order: list[str] = []
+        self._header: Header | None = make_header(options.header, on_stop)
+        self._fallback_due: float | None = None
+        self._grid_layout = ipywidgets.Layout(
+            grid_template_columns="28% 30% minmax(0, 1fr)", grid_gap="4px 14px", width="100%", max_width="960px"
+        )
+        self._grid = ipywidgets.GridBox(layout=self._grid_layout)
+        self._more = ipywidgets.HTML()
+        self._style = ipywidgets.HTML(_STYLE, layout=ipywidgets.Layout(display="none"))
+        self._root = ipywidgets.VBox(self._children()).add_class(_CLASS)
+
+    @property
+    def fallback_due(self) -> float | None:
+        """None once the front end has shown its header, or where there is none to wait for."""
+        if self._header is None or self._header.is_ready:
+            return None
+        return self._fallback_due
+
+    def bundle(self) -> dict[str, Any]:
+        """The MIME bundle that shows the view."""
+        reference = {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
+        return {"application/vnd.jupyter.widget-view+json": reference}
+
+    def shown(self, now: float) -> None:
+        """Note that the bundle has been sent."""
+        if self._header is not None and not self._header.is_ready and self._fallback_due is None:
+            self._fallback_due = now + _FALLBACK_SECONDS
+
+    def fall_back(self) -> None:
+        """Put plain ipywidgets in the place of a header that the front end did not show."""
+        self._fallback_due = None
+        if self._header is None or self._header.is_ready:
+            return
+        old, self._header = self._header, make_header("plain", self._on_stop)
+        self._root.children = self._children()
+        old.close()
+
+    def update(self, model: ProgressModel, run: RunRecord, now: float, *, bars: bool = True) -> int:
+        """Bring the widgets up to date; gives how many comm messages that took, about."""
+        sent = 0
+        if self._header is not None:
+            sent += self._header.update(run, model.alerts, now)
+        if not bars:
+            return sent
+        rows, hidden = make_rows(model, now, MAX_LINES)
+        for row in rows:
+            line = self._lines.get(row.key)
+            if line is None:
+                line = self._lines[row.key] = Line(self._shared)
+                sent += 3
+            sent += line.update(row)
+        sent += self._arrange([row.key for row in rows])
+        text = hidden_line(hidden)
+        if text != self._more.value:
+            self._more.value = text
+            sent += 1
+        return sent
+
+    def close(self) -> None:
+        """Close every comm of the view."""
+        for line in self._lines.values():
+            line.close()
+        self._lines.clear()
+        if self._header is not None:
+            self._header.close()
+        self._shared.close()
+        for widget in (self._root, self._grid, self._more, self._style):
+            close_widget(widget)
+
+    def _children(self) -> list[ipywidgets.Widget]:
+        head = [] if self._header is None else [self._header.widget]
+        return [self._style, *head, self._grid, self._more]
+
+    def _arrange(self, keys: list[str]) -> int:
+        if keys == self._order:
+            return 0
+        self._order = keys
+        self._grid.children = [widget for key in keys for widget in self._lines[key].widgets]
+        # A folded or hidden line is gone for good in most runs: its comms need not stay open until the end.
+        for key in set(self._lines).difference(keys):
+            self._lines.pop(key).close()
+        return 1
+
+
+def close_widget(widget: ipywidgets.Widget) -> None:
+    """Close a widget with its layout and style, which have comms of their own."""
+    for name in ("layout", "style"):
+        part = getattr(widget, name, None)
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
+    widget.close()
