@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     lines: list[table.Line] = []
     for name in arguments.figures or FIGURES:
         figure = FIGURES[name]
-        values = _measure(figure, arguments.kernels, arguments.repetitions or figure.repetitions)
+        values = _measure(figure, arguments.kernel or [*KERNELS], arguments.repetitions or figure.repetitions)
         for row in figure.rows:
             by_kernel = {kernel: samples.get(row.key, []) for kernel, samples in values.items()}
             lines.append(table.sum_up(row, by_kernel))
@@ -34,7 +34,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of: {', '.join(FIGURES)} (default: all)")
     parser.add_argument("-n", "--repetitions", type=int, help="of each figure (default: its own number)")
     parser.add_argument(
-        "-k", "--kernels", nargs="+", choices=[*KERNELS], default=[*KERNELS], help="which kernels (default: both)"
+        "-k", "--kernel", action="append", choices=[*KERNELS], help="measure this one; may be repeated (default: both)"
     )
     parser.add_argument("--json", type=Path, help="file for every single value")
     arguments = parser.parse_args(argv)
@@ -46,9 +46,14 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 def _measure(figure: Figure, kernels: list[str], repetitions: int) -> dict[str, dict[str, list[float]]]:
     """All values, by kernel and key. The kernels take turns, so that what else the machine does hits both alike."""
+    kernels = kernels if figure.kernels else kernels[:1]
     values: dict[str, dict[str, list[float]]] = {kernel: {} for kernel in kernels}
     with ExitStack() as stack:
-        living = {} if figure.fresh else {kernel: stack.enter_context(BenchKernel(kernel)) for kernel in kernels}
+        living = (
+            {}
+            if figure.fresh or not figure.kernels
+            else {kernel: stack.enter_context(BenchKernel(kernel)) for kernel in kernels}
+        )
         for repetition in range(repetitions):
             for kernel in kernels:
                 print(
@@ -58,7 +63,9 @@ def _measure(figure: Figure, kernels: list[str], repetitions: int) -> dict[str, 
                     flush=True,
                 )
                 with ExitStack() as one:
-                    running = living.get(kernel) or one.enter_context(BenchKernel(kernel, wait=not figure.start))
+                    running = living.get(kernel)
+                    if figure.kernels and running is None:
+                        running = one.enter_context(BenchKernel(kernel, wait=not figure.start))
                     sample = figure.measure(running)
                 for key, measured in sample.items():
                     values[kernel].setdefault(key, []).extend(measured)

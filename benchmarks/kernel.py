@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,9 @@ class BenchKernel:
         self.started_at = time.time()
         self.manager = KernelManager(kernel_name=KERNELS[name])
         LOGS.mkdir(exist_ok=True)
-        with (LOGS / f"bench-{name}.log").open("ab") as log:
-            self.manager.start_kernel(stdout=log, stderr=log)
+        # Open as long as the kernel may be restarted: the manager then starts it with the same files.
+        self._log = (LOGS / f"bench-{name}.log").open("ab")
+        self.manager.start_kernel(stdout=self._log, stderr=self._log)
         self.client = self.manager.blocking_client()
         self.client.start_channels(hb=False, stdin=False)
         if wait:
@@ -73,10 +75,25 @@ class BenchKernel:
     ) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=exc is not None)
+        self._log.close()
 
     def run(self, code: str) -> Iterator[Received]:
         """Run a cell; gives its iopub messages as they come, the last of them its ``idle``."""
-        yield from self.messages(self.client.execute(code, allow_stdin=False))
+        yield from self.messages(self.execute(code))
+
+    def execute(self, code: str, **expressions: str) -> str:
+        """Ask for a cell as JupyterLab does, with the cell's id; gives the request's own id."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": expressions,
+            "allow_stdin": True,
+            "stop_on_error": True,
+        }
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": uuid.uuid4().hex})
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
 
     def messages(self, msg_id: str) -> Iterator[Received]:
         """The iopub messages of a request, until its ``idle``."""

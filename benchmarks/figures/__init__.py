@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import first_print, lines, long_lines, memory, restart, round_trip, start
+from . import first_print, library, lines, long_lines, memory, progress, restart, round_trip, sliders, start
 from .base import Figure, Row, Sample
 
 __all__ = ["FIGURES", "Figure", "Row", "Sample"]
@@ -18,5 +18,12 @@ FIGURES: dict[str, Figure] = {
         memory.REST,
         memory.FLOOD,
         restart.FIGURE,
+        progress.FIGURE,
+        sliders.FIGURE,
+        library.FIRST_LINE,
+        library.LINES,
+        library.GIGABYTE,
+        library.CREATION,
+        library.FIFTY,
     )
 }

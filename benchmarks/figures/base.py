@@ -6,8 +6,6 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..kernel import BenchKernel
-
 __all__ = ["Figure", "Row", "Sample", "median", "percentile_95", "worst"]
 
 #: What one repetition measured: values by key, many of a key where a repetition has many.
@@ -61,7 +59,7 @@ class Figure:
     name : str
         How the command line names it.
     measure : callable
-        One repetition on a kernel that is ready.
+        One repetition: takes a `BenchKernel` that is ready, gives a `Sample`.
     rows : tuple of Row
         What is shown.
     repetitions : int
@@ -70,11 +68,14 @@ class Figure:
         Whether each repetition gets a kernel of its own; otherwise one of each lives for all.
     start : bool
         Whether `measure` gets a kernel that was only just started, and nobody has waited for.
+    kernels : bool
+        Whether kernels are measured; otherwise the library is, and `measure` gets None.
     """
 
     name: str
-    measure: Callable[[BenchKernel], Sample]
+    measure: Callable[..., Sample]
     rows: tuple[Row, ...]
     repetitions: int = 5
     fresh: bool = False
     start: bool = False
+    kernels: bool = True

@@ -16,7 +16,7 @@ CRASH = "import os; os._exit(3)"
 
 def measure(kernel: BenchKernel) -> Sample:
     kernel.check("x = 1")
-    crash = kernel.client.execute(CRASH)
+    crash = kernel.execute(CRASH)
     if kernel.name == "hopx":
         ended = kernel.reply(crash).at
     else:
@@ -24,7 +24,7 @@ def measure(kernel: BenchKernel) -> Sample:
             time.sleep(0.001)
         ended = time.time()
         kernel.manager.restart_kernel(now=True)
-    received = kernel.reply(kernel.client.execute("1+1", user_expressions={"lost": "'x' not in globals()"}))
+    received = kernel.reply(kernel.execute("1+1", lost="'x' not in globals()"))
     if received.content["user_expressions"]["lost"]["data"]["text/plain"] != "True":
         raise RuntimeError(f"{kernel.name}: the interpreter did not crash")
     return {"delay": [1000 * (received.at - ended)]}

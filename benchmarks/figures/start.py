@@ -8,7 +8,7 @@ from .base import Figure, Row, Sample
 
 def measure(kernel: BenchKernel) -> Sample:
     # The shell socket keeps the request until the kernel listens; iopub could miss it.
-    received = kernel.reply(kernel.client.execute("1+1", user_expressions={"sum": "1+1"}))
+    received = kernel.reply(kernel.execute("1+1", sum="1+1"))
     result = received.content["user_expressions"]["sum"]["data"]["text/plain"]
     if result != "2":
         raise RuntimeError(f"{kernel.name}: 1+1 is {result}")
