@@ -27,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     if command == "doctor":
         from . import doctor
 
-        return int(doctor.main(arguments[1:]))
+        code: int = doctor.main(arguments[1:])
+        return code
     if command in ("--version", "-V"):
         from ._version import __version__
 

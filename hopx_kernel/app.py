@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import anyio
 import zmq
 from ipykernel.kernelapp import IPKernelApp
-from jupyter_client.session import Session
+from jupyter_client.session import Session, session_aliases, session_flags
 from traitlets import Type
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -22,6 +23,17 @@ from .kernel import HopxKernel
 from .sandboxes.base import BaseSandbox
 
 __all__ = ["KernelApp"]
+
+#: Jupyter's own names for a kernel's options.
+_ALIASES = {
+    "f": "KernelApp.connection_file",
+    "ip": "KernelApp.ip",
+    "transport": "KernelApp.transport",
+    **{name: f"KernelApp.{name}_port" for name in ("hb", "shell", "iopub", "stdin", "control")},
+    "log-level": "Application.log_level",
+    **session_aliases,
+}
+_FLAGS = {"debug": ({"Application": {"log_level": logging.DEBUG}}, "log as much as possible"), **session_flags}
 
 MakeSandbox = Callable[[], BaseSandbox]
 
@@ -34,9 +46,12 @@ class KernelApp(IPKernelApp):
     """Starts the kernel on the sockets of a connection file."""
 
     name = "hopx-kernel"
-    classes = [HopxKernel, HopxConfig, Session]
-    kernel_class = Type(HopxKernel, klass="ipykernel.kernelbase.Kernel")
-    subcommands = {}
+    description = "Runs cells in a disposable, isolated sandbox."
+    classes = [HopxKernel, HopxConfig, Session]  # noqa: RUF012 - traitlets reads it from the class
+    kernel_class = Type(HopxKernel, klass="ipykernel.kernelbase.Kernel")  # type: ignore[assignment]
+    subcommands = {}  # noqa: RUF012 - as above
+    aliases = _ALIASES  # type: ignore[assignment]
+    flags = _FLAGS  # type: ignore[assignment]
 
     #: Set before `initialize`.
     options: HopxConfig
@@ -68,7 +83,7 @@ class KernelApp(IPKernelApp):
         """
         signal.signal(signal.SIGINT, self._on_sigint)
 
-    def _on_sigint(self, signum: int, frame: object) -> None:
+    def _on_sigint(self, *_: object) -> None:
         if self.kernel is not None:
             self.kernel.interrupt_from_signal()
 

@@ -146,13 +146,13 @@ class Comms:
         self._targets[comm_id] = event.content["target_name"]
         return True
 
-    def _messaged(self, comm_id: str, event: Message) -> bool:
+    def _messaged(self, comm_id: str, _: Message) -> bool:
         if comm_id not in self._targets:
             _log.debug("The sandbox sent a message for the comm %.80s, which is not open", comm_id)
             return False
         return True
 
-    def _closed(self, comm_id: str, event: Message) -> bool:
+    def _closed(self, comm_id: str, _: Message) -> bool:
         return self._targets.pop(comm_id, None) is not None
 
     _EVENTS: ClassVar[dict[str, Callable[[Comms, str, Message], bool]]] = {

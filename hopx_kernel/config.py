@@ -12,8 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, Unicode
-from traitlets.config import Config, Configurable, PyFileConfigLoader
-from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, KVArgParseConfigLoader
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import (
+    ConfigFileNotFound,
+    JSONFileConfigLoader,
+    KVArgParseConfigLoader,
+    PyFileConfigLoader,
+)
 
 from .protocol import RunnerOptions
 from .sandboxes.options import SandboxOptions
@@ -183,15 +188,11 @@ class HopxConfig(Configurable):
         """`output_limit` as a number, where `behind_server` says whether the server's limits hold."""
         if self.output_limit == "auto":
             return 10 << 20 if behind_server else None
-        return _SIZE_TRAIT.validate(None, self.output_limit)
-
-
-class _OutputLimit(ByteSize):
-    def error(self, obj: Any, value: Any, error: Exception | None = None, info: str | None = None) -> Any:
-        raise TraitError(f"output_limit must be {self.info_text}, or 'auto'; it is {value!r}")
-
-
-_SIZE_TRAIT = _OutputLimit()
+        try:
+            return ByteSize().validate(self, self.output_limit)
+        except TraitError as exc:
+            wanted = f"{ByteSize.info_text}, or 'auto'"
+            raise TraitError(f"The 'output_limit' trait must be {wanted}; it is {self.output_limit!r}.") from exc
 
 
 def environment_config(environ: Mapping[str, str]) -> Config:

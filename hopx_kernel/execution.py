@@ -20,6 +20,8 @@ from .errors import SandboxError, SandboxLostError
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
+from .progress import ProgressOptions, RunDisplay, find_front_end
+from .progress.options import FrontEnd
 from .protocol import Message
 from .requests import ExecuteRequest, Request, error_content
 from .run import Run
@@ -116,7 +118,7 @@ class Cells:
             self._history.store(count, fields.code)
         if not fields.silent:
             self._publisher.publish("execute_input", {"code": fields.code, "execution_count": count}, request.message)
-        output = self._open_output(request, fields, count)
+        output = self._open_output(request, count)
         self._current = output
         try:
             content = await self._execute(request, fields, output, count)
@@ -180,6 +182,8 @@ class Cells:
             return {"status": "ok", "stopped": True, "kept": False}
         if output is not None and output is self._current and content.get("stopped") is False:
             output.publish_stream("stderr", f"\n{content.get('evalue') or 'The code did not stop.'}\n")
+        if output is not None:
+            output.interrupt_answered(content)
         return {**content, "status": "ok"}
 
     # ------------------------------------------------------------------ events
@@ -192,14 +196,14 @@ class Cells:
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""
         shaper = StreamShaper(self._limit_bytes)
-        output = RunOutput(request.message, self._publisher, trust=self.trust, shaper=shaper)
+        output = RunOutput(request, self._publisher, trust=self.trust, shaper=shaper)
         _remember(self._comm_outputs, request.msg_id, output)
         return output
 
     def _find_output(self, msg_id: str) -> RunOutput | None:
         return self._outputs.get(msg_id) or self._comm_outputs.get(msg_id)
 
-    def _open_output(self, request: Request, fields: ExecuteRequest, count: int) -> RunOutput:
+    def _open_output(self, request: Request, count: int) -> RunOutput:
         async def ask(content: dict[str, Any]) -> None:
             assert self._group is not None
             self._group.start_soon(self._answer_question, request, content)
@@ -208,7 +212,7 @@ class Cells:
         if self._limit_bytes is not None:
             spool = Spool(self._spools, f"cell-{count}-{os.urandom(4).hex()}.txt", self._config.spool_limit)
         output = RunOutput(
-            request.message,
+            request,
             self._publisher,
             trust=self.trust,
             shaper=StreamShaper(self._limit_bytes),
@@ -216,8 +220,31 @@ class Cells:
             ask=ask,
             execution_count=count,
         )
+        output.display = self._make_display(request, output)
         _remember(self._outputs, request.msg_id, output)
         return output
+
+    def _make_display(self, request: Request, output: RunOutput) -> RunDisplay:
+        config = self._config
+        found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
+        front_end: FrontEnd = config.progress if config.progress in ("widgets", "text") else found
+        options = ProgressOptions(
+            bars=config.progress != "off",
+            front_end=front_end,
+            header="auto" if config.header else "off",
+            header_after_seconds=config.header_after_seconds,
+            kind=config.kind,
+            is_isolated=config.kind != "process",
+        )
+
+        def publish(msg_type: str, content: dict[str, Any], metadata: dict[str, Any]) -> None:
+            self._publisher.publish(msg_type, content, request.message, metadata)
+
+        def stop() -> None:
+            if output is self._current and self._group is not None:
+                self._group.start_soon(self.interrupt)
+
+        return RunDisplay(publish, options, on_stop=stop)
 
     async def _answer_question(self, request: Request, content: dict[str, Any]) -> None:
         try:
@@ -306,8 +333,8 @@ def _remember(outputs: OrderedDict[str, RunOutput], msg_id: str, output: RunOutp
         oldest.close()
 
 
-def python_version(session: Session | None, config: HopxConfig) -> str:
-    """The Python version that cells run on: the sandbox's own once it is known, else that of the one configured."""
+def python_version(session: Session | None) -> str:
+    """The Python version that cells run on: the sandbox's own once it is known, until then that of this process."""
     version = session.runner_info.get("python_version") if session is not None else None
     if isinstance(version, str):
         return version

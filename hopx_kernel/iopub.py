@@ -52,7 +52,7 @@ class FlowControlledIOPubThread(IOPubThread):
         """Have `function` called, in any thread, whenever the bytes under way fall below the low water mark."""
         self._on_room = function
 
-    def send_multipart(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+    def send_multipart(self, msg: Any, *_: Any, **__: Any) -> None:
         """Send a message, from any thread, without waiting."""
         size = sum(map(len, msg))
         with self._count_lock:

@@ -164,8 +164,8 @@ class _Pending:
 
 
 def _as_start_error(exc: BaseException) -> SandboxStartError:
-    while len(inner := getattr(exc, "exceptions", ())) == 1:
-        exc = inner[0]
+    while isinstance(inner := getattr(exc, "exceptions", None), tuple) and len(inner) == 1:
+        exc = inner[0]  # an exception group of one
     if isinstance(exc, SandboxStartError):
         return exc
     if not isinstance(exc, HopxKernelError):

@@ -20,7 +20,9 @@ import anyio
 import zmq
 from ipykernel.kernelbase import Kernel
 from ipykernel.subshell_manager import UnknownSubshellError
+from jupyter_client.session import Session
 from traitlets import Instance
+from zmq.eventloop.zmqstream import ZMQStream
 
 from ._version import __version__
 from .comms import Comms
@@ -66,6 +68,8 @@ class HopxKernel(Kernel):
     implementation = "hopx_kernel"
     implementation_version = __version__
     options = Instance(HopxConfig)
+    session: Session
+    control_stream: ZMQStream
     behind_server = False
 
     def __init__(self, make_sandbox: Callable[[], BaseSandbox], behind_server: bool = False, **kwargs: Any) -> None:
@@ -215,7 +219,7 @@ class HopxKernel(Kernel):
         except (MalformedRequestError, HopxKernelError) as exc:
             _log.info("%.80s: %s", request.msg_type, exc)
             return error_content(exc) if request.msg_type.endswith("_request") else None
-        except Exception as exc:  # a request that nobody answers hangs its front end
+        except Exception as exc:  # noqa: BLE001 - a request that nobody answers hangs its front end
             _log.exception("%.80s failed", request.msg_type)
             return error_content(exc) if request.msg_type.endswith("_request") else None
 
@@ -270,7 +274,8 @@ class HopxKernel(Kernel):
         own = self._CONTROL_THREAD.get(request.msg_type)
         try:
             if own is None:
-                return await self._cross(self._answer, request)
+                content: dict[str, Any] | None = await self._cross(self._answer, request)
+                return content
             if request.msg_type == "delete_subshell_request":
                 request.get("subshell_id", str)
             # ipykernel answers these itself, in this thread.
@@ -302,7 +307,7 @@ class HopxKernel(Kernel):
     def language_info(self) -> dict[str, object]:  # type: ignore[override]
         """Python, in the sandbox's version."""
         session = self.cells.keeper.current if hasattr(self, "cells") else None
-        version = python_version(session, self.options)
+        version = python_version(session)
         return {
             "name": "python",
             "version": version,

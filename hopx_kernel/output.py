@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol
 
 from .errors import SandboxLostError
+from .progress import RunDisplay
 from .protocol import Message
+from .requests import Request
 from .shaping import StreamShaper
 from .spool import Spool
 from .trust import TrustPolicy
 
-__all__ = ["Display", "Publisher", "RunOutput"]
+__all__ = ["Publisher", "RunOutput"]
 
 
 class Publisher(Protocol):
@@ -35,12 +37,8 @@ class Publisher(Protocol):
     async def room(self) -> None:
         """Wait until more can be sent."""
 
-
-class Display(Protocol):
-    """Shows a run's progress, results, alerts and heartbeats."""
-
-    def feed(self, event: Message) -> None:
-        """Take a ``progress``, ``result``, ``alert`` or ``heartbeat``, and at the end the ``execute_reply``."""
+    def set_parent(self, ident: list[bytes], parent: dict[str, Any]) -> None:
+        """Make a request the parent of the comm messages that the kernel's own widgets send from here on."""
 
 
 class RunOutput:
@@ -48,8 +46,8 @@ class RunOutput:
 
     Parameters
     ----------
-    parent : dict
-        The request; everything leaves with its header as parent header.
+    request : Request
+        Everything leaves with its header as parent header.
     publisher : Publisher
         The kernel's iopub channel.
     trust : TrustPolicy
@@ -58,32 +56,31 @@ class RunOutput:
         How much and how often text is shown.
     spool : Spool, optional
         Keeps the whole text.
-    display : callable, optional
-        Makes the `Display` when the first event for one comes.
     ask : async callable, optional
         Puts an ``input_request``'s content to the person; must return at once.
     """
 
     def __init__(
         self,
-        parent: dict[str, Any],
+        request: Request,
         publisher: Publisher,
         *,
         trust: TrustPolicy,
         shaper: StreamShaper,
         spool: Spool | None = None,
-        display: Display | None = None,
         ask: Callable[[dict[str, Any]], Awaitable[None]] | None = None,
         execution_count: int | None = None,
     ) -> None:
-        self.parent = parent
+        self.parent = request.message
+        #: Shows the run's progress, where it has one; set by the owner before the first event.
+        self.display: RunDisplay | None = None
         #: The plain text of the run's result, for the history.
         self.result_text: str | None = None
+        self._request = request
         self._publisher = publisher
         self._trust = trust
         self._shaper = shaper
         self._spool = spool
-        self._display = display
         self._ask = ask
         self._execution_count = execution_count
         self._timer: asyncio.TimerHandle | None = None
@@ -91,12 +88,30 @@ class RunOutput:
 
     async def feed(self, event: Message) -> None:
         """Take one event of the run, in order."""
-        handler = self._HANDLERS.get(event.msg_type)
-        if handler is not None:
-            if event.msg_type != "stream":
-                self.flush()
-            await handler(self, event)
-            await self._publisher.room()
+        if event.msg_type != "stream":
+            self.flush()
+        if not self._display_takes(event):
+            handler = self._HANDLERS.get(event.msg_type)
+            if handler is not None:
+                await handler(self, event)
+        self._set_timer()
+        await self._publisher.room()
+
+    def _display_takes(self, event: Message) -> bool:
+        if self.display is None:
+            return False
+        self._publisher.set_parent(self._request.idents, self.parent)
+        if event.msg_type == "heartbeat":
+            self.display.heartbeat(event)
+            return True
+        return self.display.feed(event)
+
+    def interrupt_answered(self, reply: dict[str, Any]) -> None:
+        """Take the content of an ``interrupt_reply`` that came for this run."""
+        if self.display is not None:
+            self._publisher.set_parent(self._request.idents, self.parent)
+            self.display.interrupt_answered(reply)
+            self._set_timer()
 
     def publish_stream(self, name: str, text: str) -> None:
         """Send a text of the kernel's own."""
@@ -162,13 +177,12 @@ class RunOutput:
             content = {"prompt": self._trust.text(event.content["prompt"]), "password": event.content["password"]}
             await self._ask(content)
 
-    async def _take_display(self, event: Message) -> None:
-        if self._display is not None:
-            self._display.feed(event)
+    async def _take_alert(self, event: Message) -> None:
+        self.publish_stream("stderr", self._trust.text(str(event.content.get("message", ""))) + "\n")
 
     async def _take_reply(self, event: Message) -> None:
-        if self._display is not None:
-            self._display.feed(event)
+        if self.display is not None:
+            self.display.finish(event.content)
         self.end()
 
     _HANDLERS: ClassVar[dict[str, Callable[[RunOutput, Message], Awaitable[None]]]] = {
@@ -179,10 +193,7 @@ class RunOutput:
         "clear_output": _take_clear_output,
         "error": _take_error,
         "input_request": _take_input_request,
-        "progress": _take_display,
-        "result": _take_display,
-        "alert": _take_display,
-        "heartbeat": _take_display,
+        "alert": _take_alert,
         "execute_reply": _take_reply,
     }
 
@@ -195,7 +206,8 @@ class RunOutput:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        deadline = self._shaper.deadline
+        deadlines = [self._shaper.deadline, self.display.next_deadline() if self.display is not None else None]
+        deadline = min((each for each in deadlines if each is not None), default=None)
         if self._timer is not None:
             if deadline is not None and self._timer.when() <= deadline:
                 return
@@ -206,6 +218,12 @@ class RunOutput:
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.flush()
-        if self._shaper.has_ended and self._shaper.owes_notice:
-            self.end()
+        now = time.monotonic()
+        if self._shaper.deadline is not None and now >= self._shaper.deadline:
+            self.flush()
+            if self._shaper.has_ended and self._shaper.owes_notice:
+                self.end()
+        if self.display is not None:
+            self._publisher.set_parent(self._request.idents, self.parent)
+            self.display.tick(now)
+        self._set_timer()

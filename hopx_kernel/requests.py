@@ -57,7 +57,9 @@ class Request:
 
         Raises `MalformedRequestError` where it is missing and has no default, or has another type.
         """
-        value = self.content.get(key, default)
+        value = self.content.get(key)
+        if value is None:
+            value = default
         if value is ...:
             raise MalformedRequestError(f"{self.msg_type} lacks {key!r}")
         kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -83,7 +85,7 @@ class ExecuteRequest:
     def read(cls, request: Request) -> ExecuteRequest:
         """Read a request; raises `MalformedRequestError`."""
         silent = request.get("silent", bool, False)
-        expressions: dict[str, Any] = request.get("user_expressions", (dict, type(None)), None) or {}
+        expressions = request.get("user_expressions", dict, {})
         if not all(isinstance(value, str) for value in expressions.values()):
             raise MalformedRequestError("execute_request: every one of 'user_expressions' must be str")
         metadata = request.message.get("metadata")
