@@ -147,11 +147,15 @@ class LocalSandbox(BaseSandbox):
         return process
 
     async def start_runner(self, options: RunnerOptions) -> SandboxProcess:
-        spawned = self._spawned
-        if spawned is not None and spawned.runner is not None and spawned.runner_options == options:
-            control = self._running()
+        control, spawned = self._running(), self._spawned
+        if spawned is not None and spawned.runner is not None:
             runner, spawned.runner = spawned.runner, None
-            return LocalProcess(control, runner, control.expect(runner.number))
+            process = LocalProcess(control, runner, control.expect(runner.number))
+            if spawned.runner_options == options:
+                return process
+            # It was started for other options than those it is wanted with.
+            await process.kill()
+            await process.aclose()
         return await self.start_process([self.python, RUNNER_PATH, options.to_json()])
 
     async def read_file(self, path: str) -> bytes:
@@ -205,6 +209,8 @@ class LocalSandbox(BaseSandbox):
         """Wait for a launcher; gives bubblewrap's last words when there will be none."""
         self.python = spawned.interpreter.path
         self._control = control = Control(spawned.control)
+        if spawned.runner is not None:
+            control.expect(spawned.runner.number)
         self._state = SandboxState.RUNNING
         try:
             await control.wait(lambda: control.ready)

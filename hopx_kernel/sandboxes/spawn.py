@@ -11,10 +11,9 @@ import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
-from ..protocol.options import RunnerOptions
-from ..runner.bundle import build_bundle
 from .bwrap import bwrap_directories, find_bwrap
 from .interpreter import Interpreter, find_interpreter
 from .layout import SYNTHETIC_FILES, layout_arguments
@@ -22,6 +21,9 @@ from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
 from .starter import start_lasting
+
+if TYPE_CHECKING:
+    from ..protocol.options import RunnerOptions
 
 __all__ = ["RUNNER_PATH", "Spawned", "spawn"]
 
@@ -92,7 +94,9 @@ def spawn(
             if isinstance(exc, OSError):
                 raise SandboxStartError(f"{bwrap} cannot be run: {exc.strerror}") from exc
             raise
-    # Built while bubblewrap is at work, which waits for it.
+    # Imported and built while bubblewrap is at work, which waits for it.
+    from ..runner.bundle import build_bundle
+
     with suppress(BrokenPipeError), open(bundle, "wb") as file:
         file.write(build_bundle())
     ours.setblocking(False)
