@@ -1,0 +1,273 @@
+r"""Progress markers in a text stream, as bash, Node and child processes print them.
+
+``__PROGRESS__{"message": "Loading", "percent": 40}`` and likewise ``__RESULT__{"data": ...}`` and
+``__ERROR__{"message": ...}``: a marker, one JSON object, and the newline that ended it. They are found in the middle of
+a line and split over any number of chunks. What only looks like one is the text that it is.
+
+This module imports the standard library and `messages` only, and runs on Python 3.9.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Callable, Dict, List, Optional, Union
+
+from .messages import Message
+
+__all__ = ["MAX_PAYLOAD_CHARS", "MarkerParser", "payload_event"]
+
+#: A payload longer than this is text: it bounds what a marker without an end may hold back.
+MAX_PAYLOAD_CHARS = 1 << 20
+
+_MARKERS = ("__PROGRESS__", "__RESULT__", "__ERROR__")
+_MARKER = re.compile("__(PROGRESS|RESULT|ERROR)__")
+_PARTIALS = frozenset(marker[:length] for marker in _MARKERS for length in range(1, len(marker)))
+_LONGEST = max(map(len, _MARKERS))
+_INTEREST = re.compile(r'["{}\n\r]')
+_IN_STRING = re.compile(r'["\\\n\r]')
+#: Markers without a payload on one line, after which the rest of it is text: each is looked at to the line's end.
+_MAX_FAILURES = 16
+_BLANKS = 4  # `__PROGRESS__ {...}`, from a shell's echo of two words, is meant as one
+
+
+class MarkerParser:
+    """Takes the markers out of one stream of one run.
+
+    Parameters
+    ----------
+    parent_id : str
+        The run's id, for the events.
+
+    Notes
+    -----
+    Between two calls at most an unfinished marker is held back: a part of its name, or a payload whose end has not come.
+    """
+
+    def __init__(self, parent_id: str = "") -> None:
+        self._parent_id = parent_id
+        self._held = ""
+        self._scan: Optional[_PayloadScan] = None
+        self._eats_newline = False
+        self._failures = 0
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether text waits for what comes next."""
+        return bool(self._held) or self._scan is not None
+
+    def feed(self, text: str) -> List[Union[str, Message]]:
+        """Give texts and events in the order in which they were printed; never an empty text."""
+        is_fresh = not (self._held or self._scan is not None or self._eats_newline)
+        if is_fresh and "__" not in text and not text.endswith("_"):
+            # What nearly all text is: no marker in it and none begun at its end.
+            return [text] if text else []
+        parts: List[Union[str, Message]] = []
+        if self._scan is None:
+            text, self._held = self._held + text, ""
+        while text:
+            if self._scan is not None:
+                text = self._go_on(text, parts)
+            elif self._eats_newline:
+                text = self._eat_newline(text)
+            else:
+                text = self._look(text, parts)
+        return _joined(parts)
+
+    def flush(self) -> List[Union[str, Message]]:
+        """Give what is held back: at the end of the run, or when a prompt that ends in ``_`` has waited enough."""
+        held = self._scan.text if self._scan is not None else self._held
+        self._scan, self._held = None, ""
+        return [held] if held else []
+
+    def _eat_newline(self, text: str) -> str:
+        if text == "\r":
+            self._held = text
+            return ""
+        self._eats_newline = False
+        return text[2:] if text.startswith("\r\n") else text[text.startswith("\n") :]
+
+    def _look(self, text: str, parts: List[Union[str, Message]]) -> str:
+        """Text up to the next marker; gives what follows the marker."""
+        if self._failures >= _MAX_FAILURES:
+            end = text.find("\n") + 1
+            self._failures = 0 if end else self._failures
+            parts.append(text[: end or len(text)])
+            return text[end:] if end else ""
+        match = _MARKER.search(text)
+        if match is None or "\n" in text[: match.start()]:
+            self._failures = 0
+        if match is not None:
+            parts.append(text[: match.start()])
+            self._scan = _PayloadScan(match.group(), match.group(1))
+            return text[match.end() :]
+        length = _partial_length(text)
+        parts.append(text[: len(text) - length])
+        self._held = text[len(text) - length :]
+        return ""
+
+    def _go_on(self, text: str, parts: List[Union[str, Message]]) -> str:
+        """Text into the open payload; gives what follows its end."""
+        scan = self._scan
+        assert scan is not None
+        rest = scan.feed(text)
+        if rest is None:
+            return ""
+        self._scan = None
+        event = scan.event(self._parent_id)
+        if event is None:
+            self._failures += 1
+            # Not one. Its marker is text, and what follows the marker may hold another.
+            parts.append(scan.marker)
+            return scan.text[len(scan.marker) :] + rest
+        parts.append(event)
+        self._eats_newline = True
+        return rest
+
+
+class _PayloadScan:
+    """Finds where the JSON object behind a marker ends, looking at each character once."""
+
+    def __init__(self, marker: str, kind: str) -> None:
+        self.marker = marker
+        self.kind = kind
+        self._pieces: List[str] = []
+        self._size = 0
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+        self._is_whole = False
+
+    @property
+    def text(self) -> str:
+        """Marker and payload, as printed."""
+        return self.marker + "".join(self._pieces)
+
+    def feed(self, text: str) -> Optional[str]:
+        """Take text; gives what follows the payload's end, or None when it goes on."""
+        position = 0
+        if not self._depth:
+            position = self._skip_blanks(text)
+            if position < 0:
+                return text
+            if position == len(text):
+                return self._keep(text)
+            self._depth, position = 1, position + 1
+        end = self._find_end(text, position)
+        if end is None:
+            return self._keep(text)
+        self._pieces.append(text[:end])
+        return text[end:]
+
+    def event(self, parent_id: str) -> Optional[Message]:
+        """The event of a payload that has ended, or None where it is none."""
+        if not self._is_whole:
+            return None
+        try:
+            payload = json.loads("".join(self._pieces), parse_constant=str)
+        except (ValueError, RecursionError):
+            return None
+        return payload_event(self.kind, payload, parent_id)
+
+    def _skip_blanks(self, text: str) -> int:
+        """Where the object begins; the text's length when it does not yet, -1 when it never will."""
+        stripped = text.lstrip(" \t")
+        blanks = len(text) - len(stripped)
+        if self._size + blanks > _BLANKS or (stripped and stripped[0] != "{"):
+            return -1
+        return blanks
+
+    def _keep(self, text: str) -> Optional[str]:
+        if self._size + len(text) > MAX_PAYLOAD_CHARS:
+            return text
+        self._pieces.append(text)
+        self._size += len(text)
+        return None
+
+    def _find_end(self, text: str, position: int) -> Optional[int]:
+        if self._escaped and position < len(text):
+            position, self._escaped = position + 1, False
+        while True:
+            match = (_IN_STRING if self._in_string else _INTEREST).search(text, position)
+            if match is None:
+                return None
+            char, position = match.group(), match.end()
+            if char in "\r\n":
+                return match.start()  # json.dumps writes one line: this one has no end
+            if char == '"':
+                self._in_string = not self._in_string
+            elif char == "\\":
+                self._escaped = position >= len(text)
+                position += 1
+            else:
+                self._depth += 1 if char == "{" else -1
+                if not self._depth:
+                    self._is_whole = self._size + position <= MAX_PAYLOAD_CHARS
+                    return position
+
+
+def payload_event(kind: str, payload: Any, parent_id: str = "") -> Optional[Message]:
+    """Make an event of a marker's payload, or None when it does not hold what its kind needs.
+
+    Parameters
+    ----------
+    kind : {"PROGRESS", "RESULT", "ERROR"}
+    payload : any JSON value
+    """
+    if not isinstance(payload, dict) or payload.get("type", kind.lower()) != kind.lower():
+        return None
+    made = _CONTENTS[kind](payload)
+    return None if made is None else Message(_MSG_TYPES[kind], made, parent_id=parent_id)
+
+
+def _progress(payload: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    content = {key: payload[key] for key in _PROGRESS_KEYS if payload.get(key) is not None}
+    if not content:
+        return None
+    content["message"] = _as_text(content.get("message", ""))
+    for key in ("task", "parent"):
+        if key in content:
+            content[key] = _as_text(content[key])
+    return content
+
+
+def _result(payload: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    return {"data": payload["data"]} if "data" in payload else None
+
+
+def _error(payload: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    return {"message": _as_text(payload["message"])} if "message" in payload else None
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _partial_length(text: str) -> int:
+    """How many characters at the end of a text may begin a marker."""
+    start = text.rfind("_", max(0, len(text) - _LONGEST))
+    if start < 0:
+        return 0
+    for length in range(min(_LONGEST - 1, len(text)), 0, -1):
+        if text[-length:] in _PARTIALS:
+            return length
+    return 0
+
+
+def _joined(parts: List[Union[str, Message]]) -> List[Union[str, Message]]:
+    result: List[Union[str, Message]] = []
+    for part in parts:
+        if isinstance(part, str) and result and isinstance(result[-1], str):
+            result[-1] += part
+        elif part:
+            result.append(part)
+    return result
+
+
+_PROGRESS_KEYS = ("message", "percent", "data", "task", "current", "total", "unit", "state", "parent", "omitted")
+_MSG_TYPES = {"PROGRESS": "progress", "RESULT": "result", "ERROR": "alert"}
+_CONTENTS: Dict[str, Callable[[Dict[str, Any]], Optional[Dict[str, Any]]]] = {
+    "PROGRESS": _progress,
+    "RESULT": _result,
+    "ERROR": _error,
+}
