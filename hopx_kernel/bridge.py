@@ -13,7 +13,7 @@ import atexit
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-__all__ = ["Bridge", "call", "call_async", "finalize", "get_bridge", "start"]
+__all__ = ["Bridge", "call", "call_async", "finalize", "get_bridge", "start", "submit"]
 
 T = TypeVar("T")
 
@@ -81,10 +81,7 @@ def call(func: Callable[..., Awaitable[T]], *args: Any) -> T:
 
     Works where the calling thread runs a loop of its own (an IPython kernel does), which then waits too.
     """
-    bridge = get_bridge()
-    if threading.get_ident() == bridge.thread_id:
-        raise RuntimeError("a blocking call from the library's own thread would wait for itself")
-    future = bridge.portal.start_task_soon(func, *args)
+    future = submit(func, *args)
     try:
         return future.result()
     except CancelledError:
@@ -92,6 +89,14 @@ def call(func: Callable[..., Awaitable[T]], *args: Any) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+def submit(func: Callable[..., Awaitable[T]], *args: Any) -> Future[T]:
+    """Run a coroutine function in the loop; gives its future, which a blocking caller waits for."""
+    bridge = get_bridge()
+    if threading.get_ident() == bridge.thread_id:
+        raise RuntimeError("a blocking call from the library's own thread would wait for itself")
+    return bridge.portal.start_task_soon(func, *args)
 
 
 async def call_async(func: Callable[..., Awaitable[T]], *args: Any) -> T:

@@ -6,6 +6,8 @@ Whatever a sandbox says about its files is checked; where a copy goes on the hos
 from __future__ import annotations
 
 import errno
+import functools
+import io
 import json
 import os
 import posixpath
@@ -212,44 +214,77 @@ class Files:
         fd = _open_source(Path(source))
         try:
             size = os.fstat(fd).st_size
-
-            async def send(received: _Received) -> str:
-                done = 0
-                while done < size and (data := os.read(fd, min(_COPY_BYTES, size - done))):
-                    try:
-                        await received.stream.send(data)
-                    except anyio.BrokenResourceError:
-                        break  # it was refused, and the answer says why
-                    done += len(data)
-                    if on_progress is not None:
-                        on_progress(done, size)
-                await received.stream.send_eof()
-                return str(_answer(target or Path(source).name, await received.line()))
-
-            return await self._converse(send, "write", target or "./", Path(source).name, str(size))
+            read = functools.partial(os.read, fd)
+            return await self._send(read, size, target or "./", Path(source).name, on_progress)
         finally:
             os.close(fd)
+
+    async def _upload_bytes(self, data: bytes, target: str, on_progress: ProgressHandler | None) -> str:
+        return await self._send(io.BytesIO(data).read, len(data), target, "", on_progress)
+
+    async def _send(
+        self, read: Callable[[int], bytes], size: int, target: str, name: str, on_progress: ProgressHandler | None
+    ) -> str:
+        async def send(received: _Received) -> str:
+            done = 0
+            while done < size and (data := read(min(_COPY_BYTES, size - done))):
+                try:
+                    await received.stream.send(data)
+                except anyio.BrokenResourceError:
+                    break  # it was refused, and the answer says why
+                done += len(data)
+                if on_progress is not None:
+                    on_progress(done, size)
+            await received.stream.send_eof()
+            return str(_answer(target, await received.line()))
+
+        return await self._converse(send, "write", target, name, str(size))
 
     async def _download(self, source: str, target: str | Path | None, on_progress: ProgressHandler | None) -> Path:
         path = _target_path(source, target)
 
         async def receive(received: _Received) -> Path:
-            size = _answer(source, await received.line())
-            if not isinstance(size, int) or size < 0:
-                raise SandboxError(f"the sandbox gave no size for {source!r}")
+            size = _size(source, await received.line())
             with _NewFile(path, size) as file:
-                while file.written < size:
-                    try:
-                        data = await received.some(size - file.written)
-                    except anyio.EndOfStream:
-                        raise OSError(errno.EIO, f"it ended after {file.written} of {size} bytes", source) from None
-                    file.write(data)
-                    if on_progress is not None:
-                        on_progress(file.written, size)
+                await _copy(source, received, size, file.write, on_progress)
                 file.keep()
             return path
 
         return await self._converse(receive, "read", source)
+
+    async def _download_bytes(self, source: str, on_progress: ProgressHandler | None) -> bytes:
+        async def receive(received: _Received) -> bytes:
+            data = bytearray()
+            await _copy(source, received, _size(source, await received.line()), data.extend, on_progress)
+            return bytes(data)
+
+        return await self._converse(receive, "read", source)
+
+
+def _size(source: str, line: bytes) -> int:
+    size = _answer(source, line)
+    if not isinstance(size, int) or size < 0:
+        raise SandboxError(f"the sandbox gave no size for {source!r}")
+    return size
+
+
+async def _copy(
+    source: str,
+    received: _Received,
+    size: int,
+    write: Callable[[bytes], object],
+    on_progress: ProgressHandler | None,
+) -> None:
+    done = 0
+    while done < size:
+        try:
+            data = await received.some(size - done)
+        except anyio.EndOfStream:
+            raise OSError(errno.EIO, f"it ended after {done} of {size} bytes", source) from None
+        write(data)
+        done += len(data)
+        if on_progress is not None:
+            on_progress(done, size)
 
 
 list_type = list  # `Files.list` hides the builtin in the class's body only, and annotations read it there
@@ -287,10 +322,8 @@ class _NewFile:
         if size > free.f_bavail * free.f_frsize:
             raise OSError(errno.ENOSPC, f"it has {size} bytes, and the disk has less room", str(path))
         self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-        self.written = 0
 
     def write(self, data: bytes) -> None:
-        self.written += len(data)
         while data:
             data = data[os.write(self._fd, data) :]
 

@@ -6,9 +6,12 @@ blocking and asynchronous face.
 
 from __future__ import annotations
 
+import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_futures
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -79,9 +82,10 @@ class _Execution:
         self.result: Any = None
         self.reply: dict[str, Any] | None = None
         self.error: HopxKernelError | None = None
+        self.msg_id = uuid.uuid4().hex
         self._host = host
         self._code = code
-        self._options = options
+        self._options = {**options, "msg_id": self.msg_id}
         self._run: Run | None = None
         self._dropped = 0
 
@@ -253,6 +257,7 @@ class SandboxRun:
         self._session = session
         self._execution = execution
         self._readers = 0
+        self._receiving: Future[list[Message]] | None = None
         weakref.finalize(self, bridge.start, execution.unattended).atexit = False
 
     # ------------------------------------------------------------------ reading
@@ -260,10 +265,21 @@ class SandboxRun:
     def __iter__(self) -> Iterator[Message]:
         self._readers += 1
         try:
-            while events := bridge.call(self._execution.receive):
+            while events := self._receive():
                 yield from events
         finally:
             self._readers -= 1
+
+    def _receive(self, timeout: float | None = None) -> list[Message] | None:
+        """The next events; none at the end, and None when there are none within `timeout` seconds.
+
+        An interrupted wait loses nothing: what it would have given comes with the next call.
+        """
+        future = self._receiving = self._receiving or bridge.submit(self._execution.receive)
+        if not wait_futures([future], timeout).done:
+            return None
+        self._receiving = None
+        return future.result()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         self._readers += 1
@@ -273,6 +289,11 @@ class SandboxRun:
                     yield event
         finally:
             self._readers -= 1
+
+    @property
+    def msg_id(self) -> str:
+        """Its id; events that come after its end have it as their ``parent_id``."""
+        return self._execution.msg_id
 
     @property
     def reply(self) -> dict[str, Any] | None:
@@ -404,6 +425,19 @@ class SandboxSession:
         run = SandboxRun(self, execution)
         self._runs.add(run)
         return run
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where it is."""
+        return self._sandbox
+
+    async def _run_silently(self, code: str) -> None:
+        """In the bridge's loop: run code that no history and no reader sees. Raises as `SandboxRun.wait`."""
+        execution = _Execution(self._host, code, {"silent": True, "store_history": False})
+        await self._start(execution)
+        await execution.unattended()
+        await execution.wait()
+        SandboxRun(self, execution).raise_for_error()
 
     async def _start(self, execution: _Execution) -> None:
         await self._host.prepare()

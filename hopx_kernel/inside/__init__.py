@@ -1,4 +1,5 @@
-"""Programs that the host hands to a sandbox's Python, as text. The package imports none of them.
+"""Programs that the host hands to a sandbox's Python, as text.
 
-Standard library only (and NumPy, pandas, pyarrow where the sandbox has them), Python 3.9.
+Standard library only (and NumPy, pandas, pyarrow where there are any), Python 3.9. `values` works on both sides, and is
+the only one that the package imports too.
 """

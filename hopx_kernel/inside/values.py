@@ -1,0 +1,175 @@
+"""Values as bytes and back, between the host and a sandbox: JSON, bytes, NumPy arrays, pandas and Arrow tables.
+
+Nothing is pickled, and reading never runs anything that came with the bytes. A value arrives as what it was, or is
+refused by type, with the way that works. The same code serves on both sides: in the sandbox the host has `serve` run.
+
+A value is a header, one line of JSON (``kind``, ``meta``, and the ``sizes`` of the parts), and the parts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Callable, Dict, Iterator, List, Tuple
+
+from .frames import dump_frame, is_frame, load_frame
+from .plain import (
+    Dumped,
+    Malformed,
+    Parts,
+    Refused,
+    dump_array,
+    dump_bytes,
+    dump_json,
+    dump_numpy_scalar,
+    find_fault,
+    is_array,
+    is_json,
+    is_numpy_scalar,
+    load_array,
+    load_bytes,
+    load_json,
+    need,
+)
+
+__all__ = ["Malformed", "Refused", "dump_value", "load_value", "serve"]
+
+
+def dump_value(value: Any) -> Parts:
+    """The bytes of a value, as parts to be joined. Raises `Refused`."""
+    for test, dump in _DUMPERS:
+        if test(value):
+            kind, meta, parts = dump(value)
+            break
+    else:
+        raise Refused(_refusal(value))
+    header = {"kind": kind, "meta": meta, "sizes": [len(part) for part in parts]}
+    return [json.dumps(header).encode("ascii") + b"\n", *parts]
+
+
+def load_value(data: bytes) -> Any:
+    """The value of `dump_value`'s bytes. Raises `Malformed`, and `Refused` where a library for it is missing here."""
+    line, _, _ = bytes(data[: 1 << 24]).partition(b"\n")
+    try:
+        header = json.loads(line)
+        load, meta, sizes = _LOADERS[header["kind"]], header["meta"], header["sizes"]
+        if not isinstance(meta, dict) or any(type(size) is not int or size < 0 for size in sizes):
+            raise Malformed("its header makes no sense")
+        if len(line) + 1 + sum(sizes) != len(data):
+            raise Malformed("its size is not what its header says")
+        parts, start, view = [], len(line) + 1, memoryview(data)
+        for size in sizes:
+            parts.append(view[start : start + size])
+            start += size
+        return load(meta, iter(parts))
+    except (Malformed, Refused):
+        raise
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        StopIteration,
+        RecursionError,
+        OverflowError,
+    ) as exc:
+        raise Malformed("it makes no sense: %s: %s" % (type(exc).__name__, exc)) from exc
+
+
+# ------------------------------------------------------------------ Arrow
+
+
+def _is_table(value: Any) -> bool:
+    arrow = sys.modules.get("pyarrow")
+    return arrow is not None and type(value) in (arrow.Table, arrow.RecordBatch)
+
+
+def _dump_table(value: Any) -> Dumped:
+    import pyarrow
+
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, value.schema) as writer:
+        writer.write(value)
+    return "arrow", {"batch": type(value) is pyarrow.RecordBatch}, [sink.getvalue().to_pybytes()]
+
+
+def _load_table(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
+    pyarrow = need("pyarrow")
+    # Older ones unpickle extension types by themselves (CVE-2023-47248).
+    if tuple(int(number) for number in pyarrow.__version__.split(".")[:1]) < (15,):
+        raise Refused("pyarrow %s reads such tables unsafely; install pyarrow 15 or newer" % pyarrow.__version__)
+    try:
+        with pyarrow.ipc.open_stream(bytes(next(parts))) as reader:
+            table = reader.read_all()
+        table.validate(full=True)
+    except pyarrow.ArrowException as exc:
+        raise Malformed("it is no Arrow stream: %s" % exc) from exc
+    return table.to_batches()[0] if meta["batch"] and table.num_rows else table
+
+
+# ------------------------------------------------------------------ what is what
+
+_Dumper = Callable[[Any], Dumped]
+
+_DUMPERS: List[Tuple[Callable[[Any], bool], _Dumper]] = [
+    (lambda value: type(value) in (bytes, bytearray), dump_bytes),
+    (is_json, dump_json),
+    (is_array, dump_array),
+    (is_numpy_scalar, dump_numpy_scalar),
+    (is_frame, dump_frame),
+    (_is_table, _dump_table),
+]
+_LOADERS: Dict[str, Callable[[Dict[str, Any], Iterator[Any]], Any]] = {
+    "json": load_json,
+    "bytes": load_bytes,
+    "npy": load_array,
+    "frame": load_frame,
+    "arrow": _load_table,
+}
+
+
+def _refusal(value: Any) -> str:
+    fault = find_fault(value)
+    if _is_object_array(value):
+        fault = "it is an array of dtype %s (use x.tolist(), or give it a dtype)" % value.dtype
+    return (
+        "%s. Carried are JSON values, bytes, NumPy arrays, pandas and Arrow tables; for anything else write a file in "
+        "a format of its own and upload or download that" % fault
+    )
+
+
+def _is_object_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(value) is numpy.ndarray
+
+
+# ------------------------------------------------------------------ in the sandbox
+
+
+def serve(directory: str, namespace: Dict[str, Any]) -> None:
+    """Do what ``request.json`` in a directory asks of a namespace; the outcome goes to ``answer.json``.
+
+    The request holds ``put`` and ``get``, from names to files there, and ``env``, from names to text.
+    """
+    with open(directory + "/request.json", encoding="utf-8") as file:
+        request = json.load(file)
+    os.environ.update(request.get("env", {}))
+    faults = {}
+    for name, path in request.get("put", {}).items():
+        try:
+            with open(path, "rb") as file:
+                namespace[name] = load_value(file.read())
+        except (Refused, Malformed) as exc:
+            faults[name] = str(exc)
+    for name, path in request.get("get", {}).items():
+        try:
+            if name not in namespace:
+                raise Refused("there is no variable of this name")
+            with open(path, "wb") as file:
+                file.writelines(dump_value(namespace[name]))
+        except (Refused, OSError) as exc:
+            faults[name] = str(exc)
+    with open(directory + "/answer.json", "w", encoding="utf-8") as file:
+        json.dump({"faults": faults}, file)

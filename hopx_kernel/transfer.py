@@ -1,0 +1,152 @@
+"""Values between this program and an interpreter in a sandbox, for ``-i`` and ``-o``.
+
+Both ends use `inside.values`; nothing is pickled, and no value ever becomes source text.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import SandboxError
+from .inside.values import Malformed, Refused, dump_value, load_value
+
+if TYPE_CHECKING:
+    from .runs import SandboxSession
+
+__all__ = ["TransferHandler", "ValueRefusedError", "encode_values", "get_values", "put_values", "set_environment"]
+
+#: Called while values are carried, with a name, the bytes so far and all of them.
+TransferHandler = Callable[[str, int, int], None]
+
+_DIRECTORY = "/tmp/.hopx/values"
+_PROGRAM = f"{_DIRECTORY}/values.pyz"
+_MAIN = "from _hopx_values.values import serve\nserve(globals()['request'], globals()['namespace'])\n"
+
+
+class ValueRefusedError(SandboxError, TypeError):
+    """A value cannot be carried; says which, of what type, and what works."""
+
+
+def encode_values(values: Mapping[str, Any]) -> dict[str, bytes]:
+    """The bytes of values, by name. Raises `ValueRefusedError` that names all that cannot be carried."""
+    encoded, faults = {}, {}
+    for name, value in values.items():
+        try:
+            encoded[name] = b"".join(dump_value(value))
+        except Refused as exc:
+            faults[name] = str(exc)
+    _raise_faults(faults)
+    return encoded
+
+
+async def put_values(
+    session: SandboxSession, values: Mapping[str, bytes], on_progress: TransferHandler | None = None
+) -> None:
+    """Bind encoded values to names in the interpreter's namespace.
+
+    Raises `ValueRefusedError` where the sandbox lacks a library for one, and what `SandboxRun.wait` raises.
+    """
+    async with _Exchange(session) as exchange:
+        paths = {name: exchange.path(index) for index, name in enumerate(values)}
+        for name, data in values.items():
+            await exchange.upload(name, paths[name], data, on_progress)
+        _raise_faults(await exchange.run({"put": paths}))
+
+
+async def get_values(
+    session: SandboxSession, names: list[str], on_progress: TransferHandler | None = None
+) -> dict[str, Any]:
+    """The values of names in the interpreter's namespace.
+
+    Raises `ValueRefusedError` that names all that cannot be carried, and what `SandboxRun.wait` raises.
+    """
+    async with _Exchange(session) as exchange:
+        paths = {name: exchange.path(index) for index, name in enumerate(names)}
+        faults = await exchange.run({"get": paths})
+        values: dict[str, Any] = {}
+        for name, path in paths.items():
+            if name in faults:
+                continue
+            try:
+                values[name] = load_value(await exchange.download(name, path, on_progress))
+            except (Refused, Malformed) as exc:
+                faults[name] = str(exc)
+        _raise_faults(faults)
+        return values
+
+
+async def set_environment(session: SandboxSession, env: Mapping[str, str]) -> None:
+    """Set environment variables of the interpreter, for it and the processes it starts."""
+    async with _Exchange(session) as exchange:
+        await exchange.run({"env": dict(env)})
+
+
+class _Exchange:
+    """A directory in the sandbox for one transfer."""
+
+    def __init__(self, session: SandboxSession) -> None:
+        self._session = session
+        self._files = session.sandbox.files
+        self._directory = f"{_DIRECTORY}/{uuid.uuid4().hex}"
+
+    async def __aenter__(self) -> _Exchange:
+        if not await self._files._exists(_PROGRAM):
+            await self._files._write(_PROGRAM, _build_program())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self._files._remove(self._directory)
+        except (OSError, SandboxError):
+            pass  # nothing was written, or the sandbox is gone
+
+    def path(self, index: int) -> str:
+        return f"{self._directory}/{index}"
+
+    async def run(self, request: dict[str, Any]) -> dict[str, str]:
+        """Have the interpreter serve a request; gives what it refused."""
+        await self._files._write(f"{self._directory}/request.json", json.dumps(request))
+        # A constant but for the directory's name, which is made here. By way of `__import__`, since the namespace may
+        # have given every other name another meaning.
+        namespace = "__import__('builtins').globals()"
+        variables = f"{{'request': {self._directory!r}, 'namespace': {namespace}}}"
+        await self._session._run_silently(f"__import__('runpy').run_path({_PROGRAM!r}, {variables})\nNone")
+        try:
+            answer = json.loads(await self._files._read(f"{self._directory}/answer.json"))
+            return {str(name): str(fault) for name, fault in answer["faults"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as exc:
+            raise SandboxError("the sandbox's answer about its values makes no sense") from exc
+
+    async def upload(self, name: str, path: str, data: bytes, on_progress: TransferHandler | None) -> None:
+        await self._files._upload_bytes(data, path, _named(name, on_progress))
+
+    async def download(self, name: str, path: str, on_progress: TransferHandler | None) -> bytes:
+        return await self._files._download_bytes(path, _named(name, on_progress))
+
+
+def _named(name: str, on_progress: TransferHandler | None) -> Callable[[int, int], None] | None:
+    return None if on_progress is None else functools.partial(on_progress, name)
+
+
+def _raise_faults(faults: Mapping[str, str]) -> None:
+    if faults:
+        raise ValueRefusedError("\n".join(f"{name} cannot be carried: {fault}" for name, fault in faults.items()))
+
+
+@functools.lru_cache(maxsize=1)
+def _build_program() -> bytes:
+    """`inside.values` and what it needs, as one file that Python runs."""
+    buffer = io.BytesIO()
+    inside = Path(__file__).parent / "inside"
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("__main__.py", _MAIN)
+        for name in ("__init__", "plain", "frames", "values"):
+            archive.writestr(f"_hopx_values/{name}.py", inside.joinpath(f"{name}.py").read_text(encoding="utf-8"))
+    return buffer.getvalue()
