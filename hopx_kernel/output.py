@@ -13,12 +13,16 @@ from typing import Any, ClassVar, Protocol
 from .errors import SandboxLostError
 from .progress import RunDisplay
 from .protocol import Message
+from .protocol.markers import MarkerParser
 from .requests import Request
 from .shaping import StreamShaper
 from .spool import Spool
 from .trust import TrustPolicy
 
 __all__ = ["Publisher", "RunOutput"]
+
+#: How long text that may become a progress marker waits for its rest, in seconds: a prompt can end in ``_``, too.
+_HOLD_SECONDS = 0.1
 
 
 class Publisher(Protocol):
@@ -84,6 +88,8 @@ class RunOutput:
         self._ask = ask
         self._execution_count = execution_count
         self._timer: asyncio.TimerHandle | None = None
+        self._markers = MarkerParser(request.msg_id)
+        self._held_until: float | None = None
         self._text_filter = {"stdout": trust.text_filter(), "stderr": trust.text_filter()}
 
     async def feed(self, event: Message) -> None:
@@ -147,8 +153,25 @@ class RunOutput:
     # ------------------------------------------------------------------ events
 
     async def _take_stream(self, event: Message) -> None:
-        name = "stderr" if event.content["name"] == "stderr" else "stdout"
-        text = self._text_filter[name].feed(event.content["text"])
+        if event.content["name"] == "stderr":
+            self._take_text("stderr", event.content["text"])
+            return
+        for part in self._markers.feed(event.content["text"]):
+            if isinstance(part, str):
+                self._take_text("stdout", part)
+            else:
+                await self.feed(part)
+        self._held_until = time.monotonic() + _HOLD_SECONDS if self._markers.is_holding else None
+
+    def _release_held(self) -> None:
+        """Show what began like a marker and did not go on as one."""
+        self._held_until = None
+        for part in self._markers.flush():
+            if isinstance(part, str):
+                self._take_text("stdout", part)
+
+    def _take_text(self, name: str, text: str) -> None:
+        text = self._text_filter[name].feed(text)
         if self._spool is not None:
             self._spool.write(text)
         self._send(self._shaper.feed(name, text, time.monotonic()))
@@ -181,6 +204,7 @@ class RunOutput:
         self.publish_stream("stderr", self._trust.text(str(event.content.get("message", ""))) + "\n")
 
     async def _take_reply(self, event: Message) -> None:
+        self._release_held()
         if self.display is not None:
             self.display.finish(event.content)
         self.end()
@@ -206,7 +230,11 @@ class RunOutput:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        deadlines = [self._shaper.deadline, self.display.next_deadline() if self.display is not None else None]
+        deadlines = [
+            self._held_until,
+            self._shaper.deadline,
+            self.display.next_deadline() if self.display is not None else None,
+        ]
         deadline = min((each for each in deadlines if each is not None), default=None)
         if self._timer is not None:
             if deadline is not None and self._timer.when() <= deadline:
@@ -219,6 +247,8 @@ class RunOutput:
     def _on_timer(self) -> None:
         self._timer = None
         now = time.monotonic()
+        if self._held_until is not None and now >= self._held_until:
+            self._release_held()
         if self._shaper.deadline is not None and now >= self._shaper.deadline:
             self.flush()
             if self._shaper.has_ended and self._shaper.owes_notice:

@@ -33,6 +33,8 @@ _MESSAGES_PER_SECOND = 120
 #: Without widgets each refresh sends the whole table again.
 _STATIC_REFRESH_SECONDS = 1.0
 _POLL_SECONDS = 0.02
+#: The import of ipywidgets takes a tenth of a second, once: the first bar may wait this long for it.
+_FIRST_WAIT_SECONDS = 0.25
 #: Alerts that are shown one by one, and results that are kept.
 MAX_ALERTS = 100
 MAX_RESULTS = 1000
@@ -141,6 +143,8 @@ class RunDisplay:
             self._view.close()
             self._view = None
         self._is_dirty = False
+        if self.options.front_end == "widgets":
+            preload_view()
 
     def next_deadline(self) -> float | None:
         """When `tick` is to be called next, on the clock `now`; None when only an event can change something."""
@@ -229,7 +233,7 @@ class RunDisplay:
             self._publish_snapshot()
             self._refresh_due = now + _STATIC_REFRESH_SECONDS
             return
-        if not self._loader.is_ready():
+        if not self._loader.is_ready(_FIRST_WAIT_SECONDS):
             self._refresh_due = now + _POLL_SECONDS
             return
         self._show_view(now)

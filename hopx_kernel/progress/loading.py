@@ -53,9 +53,11 @@ class ViewLoader:
         """Whether ipywidgets is missing."""
         return _import.has_failed
 
-    def is_ready(self) -> bool:
-        """Whether `make_view` can be called; starts the import when nobody has."""
+    def is_ready(self, wait_seconds: float = 0.0) -> bool:
+        """Whether `make_view` can be called; starts the import when nobody has, and may wait for it a little."""
         _import.start()
+        if wait_seconds and _import.thread is not None:
+            _import.thread.join(wait_seconds)
         return _import.module is not None
 
     def make_view(self, options: ProgressOptions, on_stop: Callable[[], None] | None) -> LiveView:

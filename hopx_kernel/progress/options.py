@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 __all__ = ["FrontEnd", "ProgressOptions", "find_front_end"]
@@ -46,7 +49,10 @@ class ProgressOptions:
 
 
 def find_front_end(
-    content: Mapping[str, Any], metadata: Mapping[str, Any], environ: Mapping[str, str], parent_command: str = ""
+    content: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    environ: Mapping[str, str],
+    parent_command: str | None = None,
 ) -> FrontEnd:
     """Tell who sent an ``execute_request``, from what they are known to send.
 
@@ -61,14 +67,23 @@ def find_front_end(
     environ : mapping
         The kernel's environment.
     parent_command : str
-        Command line of the process that started the kernel.
+        Command line of the process that started the kernel; None: look.
     """
     if "cellId" in metadata or "JPY_SESSION_NAME" in environ or any(name.startswith("VOILA_") for name in environ):
         return "widgets"
-    words = parent_command.replace("\0", " ").replace("_", "-").split()[:6]
+    command = _parent_command() if parent_command is None else parent_command
+    words = command.replace("\0", " ").replace("_", "-").split()[:6]
     if any(word.endswith("jupyter-console") for word in words) or _is_console(words):
         return "text"
     return "widgets" if content.get("allow_stdin", True) else "batch"
+
+
+@functools.lru_cache(maxsize=1)
+def _parent_command() -> str:
+    try:
+        return Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:  # no Linux: then it is not known
+        return ""
 
 
 def _is_console(words: list[str]) -> bool:

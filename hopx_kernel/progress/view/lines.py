@@ -22,6 +22,10 @@ class Shared:
         self.html_style = HTMLStyle()
         self.bar_style = ProgressStyle()
 
+    def html(self, value: str = "") -> ipywidgets.HTML:
+        """A text that uses them; what it shows must be escaped."""
+        return ipywidgets.HTML(value, layout=self.layout, style=self.html_style)
+
     def close(self) -> None:
         """Close their comms."""
         for part in (self.layout, self.html_style, self.bar_style):
@@ -32,11 +36,11 @@ class Line:
     """Three widgets, which send only what has changed."""
 
     def __init__(self, shared: Shared) -> None:
-        self._label = ipywidgets.HTML(layout=shared.layout, style=shared.html_style)
+        self._label = shared.html()
         self._bar = ipywidgets.FloatProgress(
             value=0.0, min=0.0, max=100.0, layout=shared.layout, style=shared.bar_style
         )
-        self._detail = ipywidgets.HTML(layout=shared.layout, style=shared.html_style)
+        self._detail = shared.html()
         self._row: Row | None = None
 
     @property

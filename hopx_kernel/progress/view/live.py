@@ -70,8 +70,8 @@ class LiveView:
             grid_template_columns="28% 30% minmax(0, 1fr)", grid_gap="4px 14px", width="100%", max_width="960px"
         )
         self._grid = ipywidgets.GridBox(layout=self._grid_layout)
-        self._more = ipywidgets.HTML()
-        self._style = ipywidgets.HTML(_STYLE, layout=ipywidgets.Layout(display="none"))
+        # Carries the style, and says how many tasks are not shown.
+        self._foot = self._shared.html(_STYLE)
         self._root = ipywidgets.VBox(self._children()).add_class(_CLASS)
 
     @property
@@ -115,9 +115,9 @@ class LiveView:
                 sent += 3
             sent += line.update(row)
         sent += self._arrange([row.key for row in rows])
-        text = hidden_line(hidden)
-        if text != self._more.value:
-            self._more.value = text
+        text = _STYLE + hidden_line(hidden)
+        if text != self._foot.value:
+            self._foot.value = text
             sent += 1
         return sent
 
@@ -128,13 +128,14 @@ class LiveView:
         self._lines.clear()
         if self._header is not None:
             self._header.close()
+        self._foot.close()
         self._shared.close()
-        for widget in (self._root, self._grid, self._more, self._style):
+        for widget in (self._root, self._grid):
             close_widget(widget)
 
     def _children(self) -> list[ipywidgets.Widget]:
         head = [] if self._header is None else [self._header.widget]
-        return [self._style, *head, self._grid, self._more]
+        return [*head, self._grid, self._foot]
 
     def _arrange(self, keys: list[str]) -> int:
         if keys == self._order:

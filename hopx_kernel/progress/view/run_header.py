@@ -26,7 +26,7 @@ def _front_end_file(name: str) -> str:
     raise ImportError(f"the front end's {name} is missing from this installation")
 
 
-class _Widget(anywidget.AnyWidget):  # type: ignore[misc]
+class _Widget(anywidget.AnyWidget):
     _esm = _front_end_file("run_header.js")
     _css = _front_end_file("run_header.css")
     #: See ``RunState`` in ``run_header.js``.
