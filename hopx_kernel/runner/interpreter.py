@@ -25,6 +25,7 @@ from .fd_order import FdPipes, guard_fds
 from .interrupts import Interrupts
 from .loop import drive, make_loop
 from .outlet import Outlet
+from .protection import confine_signals
 from .services import Services
 from .streams import OutputStream
 
@@ -59,7 +60,6 @@ class Interpreter:
         self._comms = Comms(self._services)
         self._context = contextvars.copy_context()
         self._run: Optional[_RunClock] = None
-        self._pid = os.getpid()
         self._queries: Dict[str, Callable[[Message], Dict[str, Any]]] = {
             "complete_request": self._complete,
             "inspect_request": self._inspect,
@@ -81,13 +81,15 @@ class Interpreter:
                 self._loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 continue  # of a callback that no cell waits for; the loop has reported it
+            except OSError:
+                leave()  # the loop's own descriptors were closed
 
     def _set_up(self) -> None:
         gc.enable()
         self._interrupts.explain = self._explain_interrupt
         self._interrupts.install()
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        faulthandler.enable(file=2)
+        faulthandler.enable(file=2, all_threads=False)  # the other threads are ours
         for name, fd in (("stdout", 1), ("stderr", 2)):
             stream = OutputStream(self._outlet, name, fd)
             setattr(sys, name, stream)
@@ -95,6 +97,8 @@ class Interpreter:
         self._services.install_stdin()
         os.register_at_fork(after_in_child=self._after_fork)
         guard_fds(self._outlet.flush)
+        parents.inherit_in_threads()
+        confine_signals()
         limits.apply(self._options)
         progress.install(self._services.emit, count_interrupts=self._interrupts.count)
         os.environ.update(self._options.env)
@@ -117,8 +121,8 @@ class Interpreter:
                 data = self._sock.recv(1 << 16)
             except OSError:
                 data = b""
-            if not data or os.getpid() != self._pid:
-                os.kill(self._pid, signal.SIGKILL)
+            if not data:
+                leave()
             pending += data
             *lines, rest = pending.split(b"\n")
             pending = bytearray(rest)
@@ -250,6 +254,12 @@ class _RunClock:
         if content.get("ename") != "KeyboardInterrupt":
             return "raised"
         return "timeout" if self.is_late() else "interrupted"
+
+
+def leave() -> None:
+    """End as a process whose connection is gone; the supervisor knows what it means."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
 
 
 def _change_directory(path: str) -> None:

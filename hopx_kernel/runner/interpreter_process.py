@@ -172,6 +172,8 @@ def describe_status(status: int) -> Tuple[str, Optional[str], Optional[int]]:
             name = signal.Signals(signum).name
         except ValueError:
             name = f"signal {signum}"
+        if name == "SIGPIPE":
+            return "lost the connection to its supervisor: its file descriptors were closed", name, None
         return f"was ended by {name}", name, None
     code = os.WEXITSTATUS(status)
     return f"exited with code {code}", None, code

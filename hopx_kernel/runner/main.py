@@ -12,6 +12,7 @@ from typing import Callable, List
 from ..protocol.options import RunnerOptions
 from .base_shell import BaseShell
 from .host_link import HostLink, last_words, take_standard_streams
+from .protection import adopt_orphans
 from .supervisor import Supervisor
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ def main(argv: List[str]) -> None:
         os._exit(2)
     try:
         link = HostLink(*take_standard_streams())
+        adopt_orphans()
         supervisor = Supervisor(link, options)
         supervisor.ipython_version = find_ipython_version()
         shell = _build_shell(supervisor.serve_briefly, bool(supervisor.ipython_version))

@@ -6,34 +6,50 @@ line leaves at once; in a flood it leaves with thousands of others, when they ar
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import socket
 import threading
 import time
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Optional
 
 from ..errors import LocalProtocolError
 from ..protocol.frames import dump_message
 from ..protocol.messages import Message
+from . import parents
 from .interrupts import Interrupts
 from .jsonable import jsonable, printable
-from .parents import get_parent_id
 
 __all__ = ["Outlet"]
 
 #: Text of one message at most: few messages for a flood, and still a quarter of a frame after escaping.
 TEXT_BOUND = 64 * 1024
 
-#: So many lines may leave one by one before the ticker has to come by again.
-LINES_AT_ONCE = 64
+#: Texts longer than the first are counted; at the second whoever writes has to send them itself.
+LONG_TEXT, LONG_BOUND = 1024, 4 * TEXT_BOUND
 
-#: How long a line without an end, and a line in a flood, wait, in seconds.
-PARTIAL_SECONDS, FLOOD_SECONDS = 0.002, 0.01
+#: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
+#: host more than it shows. And so few writes between two of its visits are no flood any more.
+LINES_AT_ONCE, QUIET_WRITES = 20, 8
 
-_Entry = Tuple[str, str, Any]
+#: How long a line without an end, and a line in a flood, wait, in seconds; the longer the flood, the longer.
+PARTIAL_SECONDS, FLOOD_SECONDS, LONG_FLOOD_SECONDS = 0.002, 0.01, 0.05
+
+#: Writes that may wait in a flood before whoever writes has to send them itself.
+WAITING_WRITES = 32 * 1024
+
 _quote: Callable[[str], str] = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+
+
+class _Segment:
+    """Text of one request on one stream, written in a row; or, without a name, an event's line."""
+
+    __slots__ = ("name", "parent_id", "parts")
+
+    def __init__(self, parent_id: str, name: str, part: Any) -> None:
+        self.parent_id = parent_id
+        self.name = name
+        self.parts: List[Any] = [part]
 
 
 class Outlet:
@@ -53,8 +69,9 @@ class Outlet:
         self._sock = sock
         self._interrupts = interrupts
         self._settle = settle
-        self._pending: List[_Entry] = []
-        self._size = 0
+        self._segments: List[_Segment] = []
+        self._open: Optional[_Segment] = None
+        self._long = 0
         self._lock = threading.Lock()
         self._owner = 0
         self._credit = LINES_AT_ONCE
@@ -66,23 +83,37 @@ class Outlet:
     # ------------------------------------------------------------------ in
 
     def make_write(self, name: str) -> Callable[[str], int]:
-        """The `write` of a text stream; a closure, since a million calls of it must cost little."""
-        append = self._pending.append
-        get_parent = get_parent_id
+        """The `write` of a text stream; a closure, since a million calls of it must cost little.
+
+        It takes no lock. A writer that finds its segment closed after it has added to it puts it in line once more: a
+        flush that came between has either taken the text, or leaves it for the next one.
+        """
+        segments = self._segments
+        get_parent, last = parents.current.get, parents.last
 
         def write(text: str) -> int:
             if not isinstance(text, str):
                 raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-            append((get_parent(), name, text))
+            parent_id = get_parent(last[0])
+            segment = self._open
+            if segment is not None and segment.name is name and segment.parent_id is parent_id:
+                segment.parts.append(text)
+                if self._open is not segment:
+                    segments.append(segment)
+            else:
+                segment = _Segment(parent_id, name, text)
+                segments.append(segment)
+                self._open = segment
             length = len(text)
+            if length > LONG_TEXT:
+                self._long += length
+                if self._long > LONG_BOUND:
+                    self.flush()
             if self._flooded:
-                self._size += length
-                if self._size > TEXT_BOUND:
+                if len(segment.parts) > WAITING_WRITES:
                     self.flush()
             elif text[-1:] == "\n":
                 self.flush_soon()
-            elif length > TEXT_BOUND:
-                self.flush()
             elif not self._armed:
                 self._arm()
             return length
@@ -98,6 +129,8 @@ class Outlet:
             if not self._armed:
                 self._arm()
             self.flush()
+        elif len(self._segments) > WAITING_WRITES:
+            self.flush()
 
     def send(self, message: Message) -> None:
         """Send an event after everything that was written before it.
@@ -110,7 +143,8 @@ class Outlet:
             line = dump_message(_cleaned(message))
         if b"\\ud" in line:
             line = dump_message(_cleaned(message))
-        self._pending.append(("", "", line))
+        self._segments.append(_Segment("", "", line))
+        self._open = None
         self.flush()
 
     # ------------------------------------------------------------------ out
@@ -126,33 +160,28 @@ class Outlet:
         with self._interrupts, self._lock:
             self._owner = me
             try:
-                while self._pending:
-                    self._send_batch()
+                while self._segments:
+                    self._settle()
+                    for segment in self._take_segments():
+                        self._send_segment(segment)
             finally:
                 self._owner = 0
 
-    def _send_batch(self) -> None:
-        count = len(self._pending)
-        batch = self._pending[:count]
-        del self._pending[:count]
-        self._size = 0
-        self._settle()
-        start = 0
-        while start < count:
-            parent_id, name, value = batch[start]
-            if not name:
-                self._sock.sendall(value + b"\n")
-                start += 1
-                continue
-            end = start + 1
-            while end < count and batch[end][1] == name and batch[end][0] == parent_id:
-                end += 1
-            self._send_text(parent_id, name, "".join([entry[2] for entry in batch[start:end]]))
-            start = end
+    def _take_segments(self) -> List[_Segment]:
+        self._open, self._long = None, 0
+        taken = self._segments[:]
+        del self._segments[: len(taken)]
+        return taken
 
-    def _send_text(self, parent_id: str, name: str, text: str) -> None:
-        text = printable(text)
-        head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (_quote(parent_id), name)
+    def _send_segment(self, segment: _Segment) -> None:
+        if not segment.name:
+            self._sock.sendall(segment.parts[0] + b"\n")
+            return
+        text = printable(_take_text(segment))
+        head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (
+            _quote(segment.parent_id),
+            segment.name,
+        )
         for start in range(0, len(text), TEXT_BOUND):
             self._sock.sendall((head + _quote(text[start : start + TEXT_BOUND]) + "}}\n").encode("ascii"))
 
@@ -171,13 +200,17 @@ class Outlet:
             self._wake.wait()
             self._wake.clear()
             time.sleep(PARTIAL_SECONDS)
+            pause = FLOOD_SECONDS
             while True:
-                busy = bool(self._pending) or self._credit < LINES_AT_ONCE
+                waiting = sum([len(segment.parts) for segment in self._segments[:]])
+                busy = waiting or self._credit < LINES_AT_ONCE
                 self.flush()
+                self._flooded = self._flooded and waiting > QUIET_WRITES
                 self._credit = LINES_AT_ONCE
                 if not busy:
                     break
-                time.sleep(FLOOD_SECONDS)
+                pause = min(pause * 1.5, LONG_FLOOD_SECONDS) if self._flooded else FLOOD_SECONDS
+                time.sleep(pause)
             self._flooded = False
             self._armed = False
             # A write between the flush and the line above found the ticker armed.
@@ -191,16 +224,22 @@ class Outlet:
         self._flooded, self._armed = False, True
         self._lock = threading.Lock()
         self._owner = 0
-        self._pending.clear()
+        self._take_segments()
         self._sock.close()
 
     def _write_to_fds(self) -> None:
-        batch = self._pending[:]
-        del self._pending[: len(batch)]
-        for name, entries in itertools.groupby(batch, key=lambda entry: entry[1]):
-            if name:
-                text = "".join([entry[2] for entry in entries])
-                write_all(2 if name == "stderr" else 1, printable(text).encode("utf-8", "replace"))
+        for segment in self._take_segments():
+            if segment.name:
+                text = printable(_take_text(segment))
+                write_all(2 if segment.name == "stderr" else 1, text.encode("utf-8", "replace"))
+
+
+def _take_text(segment: _Segment) -> str:
+    parts = segment.parts
+    count = len(parts)
+    text = "".join(parts[:count])
+    del parts[:count]
+    return text
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -10,9 +10,10 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["current", "get_parent_id", "inherit_in_threads", "set_last"]
+__all__ = ["current", "get_parent_id", "inherit_in_threads", "last", "set_last"]
 
-_last = [""]
+#: The request that output without a context belongs to: one item, which `set_last` replaces.
+last = [""]
 
 #: The ``msg_id`` of the request that this context works for; unset where nobody set it.
 current: ContextVar[str] = ContextVar("hopx_parent_id")
@@ -20,12 +21,12 @@ current: ContextVar[str] = ContextVar("hopx_parent_id")
 
 def get_parent_id() -> str:
     """The ``msg_id`` that output of the calling context belongs to, ``""`` before the first request."""
-    return current.get(_last[0])
+    return current.get(last[0])
 
 
 def set_last(parent_id: str) -> None:
     """Note the request that output without a context belongs to."""
-    _last[0] = parent_id
+    last[0] = parent_id
 
 
 def inherit_in_threads() -> None:

@@ -193,7 +193,7 @@ class Supervisor:
 
     def _exit(self) -> None:
         """The host is gone, or wants us to go: leave nothing behind."""
-        kill_all(self._alone)
+        kill_all(False)
         os._exit(0)
 
     # ------------------------------------------------------------------ the host
@@ -483,8 +483,7 @@ class Supervisor:
         for fd in (interpreter.sock.fileno(), *(pipe.reader for pipe in interpreter.pipes)):
             self._poller.forget(fd)
         interpreter.kill()
-        if self._alone:
-            kill_all(True)
+        kill_all(False)
         interpreter.close()
         if self._run is not None:
             self._fail_run(self._run, death)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import List, Optional
 
@@ -32,10 +33,13 @@ class Usage:
 
 
 def is_alone() -> bool:
-    """Whether everything in our process namespace is the sandbox's: we are its first process, or bubblewrap is."""
+    """Whether everything in our process namespace is the sandbox's: its first process is us, or what started us."""
     if os.getpid() == 1:
         return True
-    return os.getppid() == 1 and _read("/proc/1/comm").strip() == "bwrap"
+    if os.getppid() != 1:
+        return False
+    arguments = _read("/proc/1/cmdline").split("\0")
+    return _read("/proc/1/comm").strip() == "bwrap" or any(name.endswith("/hopx/launcher.py") for name in arguments)
 
 
 def list_pids(alone: bool) -> List[int]:
@@ -70,8 +74,7 @@ def measure_usage(pids: List[int]) -> Usage:
     """Sum up over processes; those that are gone meanwhile count as nothing."""
     cpu = memory = threads = 0
     for pid in pids:
-        # The name in parentheses may hold anything, parentheses included.
-        fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        fields = _stat(pid)
         if len(fields) < 22 or fields[0] in "ZX":
             continue
         cpu += sum(int(field) for field in fields[11:15])
@@ -105,7 +108,8 @@ def kill_all(alone: bool) -> None:
             pass
         return
     for _ in range(50):
-        pids = [pid for pid in _descendants(os.getpid()) if _read(f"/proc/{pid}/stat").rpartition(")")[2][1:2] != "Z"]
+        # Zombies are not taken leave of here: one of them may be the interpreter, whose status says how it ended.
+        pids = [pid for pid in _descendants(os.getpid()) if _stat(pid)[:1] not in ([], ["Z"])]
         if not pids:
             return
         for pid in pids:
@@ -113,6 +117,12 @@ def kill_all(alone: bool) -> None:
                 os.kill(pid, 9)
             except (ProcessLookupError, PermissionError):
                 continue
+        time.sleep(0.001)  # the kernel takes a moment to end them
+
+
+def _stat(pid: int) -> List[str]:
+    """The fields of /proc/PID/stat from the state on; the name before them may hold anything, parentheses included."""
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
 def _read(path: str) -> str:
