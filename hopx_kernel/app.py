@@ -50,8 +50,8 @@ class KernelApp(IPKernelApp):
     classes = [HopxKernel, HopxConfig, Session]  # noqa: RUF012 - traitlets reads it from the class
     kernel_class = Type(HopxKernel, klass="ipykernel.kernelbase.Kernel")  # type: ignore[assignment]
     subcommands = {}  # noqa: RUF012 - as above
-    aliases = _ALIASES  # type: ignore[assignment]
-    flags = _FLAGS  # type: ignore[assignment]
+    aliases = _ALIASES
+    flags = _FLAGS
 
     #: Set before `initialize`.
     options: HopxConfig

@@ -227,10 +227,10 @@ class Cells:
     def _make_display(self, request: Request, output: RunOutput) -> RunDisplay:
         config = self._config
         found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
-        front_end: FrontEnd = config.progress if config.progress in ("widgets", "text") else found
+        chosen: dict[str, FrontEnd] = {"widgets": "widgets", "text": "text"}
         options = ProgressOptions(
             bars=config.progress != "off",
-            front_end=front_end,
+            front_end=chosen.get(config.progress, found),
             header="auto" if config.header else "off",
             header_after_seconds=config.header_after_seconds,
             kind=config.kind,

@@ -135,8 +135,12 @@ class RunOutput:
 
     def end(self) -> None:
         """Send what waits and tell what was omitted; what comes later is still taken."""
+        now = time.monotonic()
+        for name, text_filter in self._text_filter.items():
+            if held := text_filter.end():
+                self._send(self._shaper.feed(name, held, now))
         where = self._spool.where() if self._spool is not None and self._shaper.owes_notice else ""
-        self._send(self._shaper.end(where, time.monotonic()))
+        self._send(self._shaper.end(where, now))
 
     def hurry(self) -> None:
         """Show no more of the text than its end, so that an interrupt is not behind a flood of it."""

@@ -1,0 +1,13 @@
+"""What output may do to the page it is shown in.
+
+A script in a cell's output runs in the Jupyter page with the person's session, from where it can open a terminal on the
+host. So under the policy "safe" nothing active reaches the page itself: markup is sanitised by nh3, markup with scripts
+lives in a frame of its own origin, and what cannot be made harmless is replaced by a note.
+
+Pure: messages in, messages out. Imports nothing of the package but itself; nh3 only when there is markup.
+"""
+
+from .policy import TrustPolicy
+from .text import TextFilter, clean_text
+
+__all__ = ["TextFilter", "TrustPolicy", "clean_text"]

@@ -1,0 +1,402 @@
+"""HTML, CSS, SVG, Markdown and LaTeX made harmless for the page, or put into a frame that cannot reach it."""
+
+from __future__ import annotations
+
+import html
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+__all__ = ["clean_html", "frame", "is_active_html", "is_calm_latex", "is_inert_svg", "safe_html", "safe_markdown"]
+
+#: The page's policy for what runs in a frame: it may draw, and load libraries and pictures; it may not send.
+_FRAME_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="connect-src data: blob:; form-action \'none\'; '
+    "base-uri 'none'; object-src 'none'\">"
+)
+_FRAME_STYLE = "<style>body{margin:0;font:13px/1.4 system-ui,sans-serif;background:#fff;color:#111}</style>"
+DEFAULT_FRAME_HEIGHT = 480
+MAX_FRAME_HEIGHT = 1200
+
+#: Elements that act by themselves, or whose content a sanitiser would lose although the code meant it to be seen.
+_ACTIVE_TAGS = frozenset(
+    [
+        "script",
+        "iframe",
+        "frame",
+        "frameset",
+        "object",
+        "embed",
+        "applet",
+        "form",
+        "input",
+        "button",
+        "select",
+        "textarea",
+        "meta",
+        "link",
+        "base",
+        "svg",
+        "math",
+        "canvas",
+        "template",
+        "portal",
+    ]
+)
+
+_TAGS = frozenset(
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "area",
+        "article",
+        "aside",
+        "audio",
+        "b",
+        "bdi",
+        "bdo",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "data",
+        "dd",
+        "del",
+        "details",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "label",
+        "li",
+        "main",
+        "mark",
+        "meter",
+        "nav",
+        "ol",
+        "p",
+        "picture",
+        "pre",
+        "progress",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "section",
+        "small",
+        "source",
+        "span",
+        "strike",
+        "strong",
+        "style",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "track",
+        "tt",
+        "u",
+        "ul",
+        "var",
+        "video",
+        "wbr",
+        "font",
+    ]
+)
+_ATTRIBUTES = {
+    "*": {"class", "style", "title", "lang", "dir", "align", "valign", "id", "role"},
+    "a": {"href", "target"},
+    "img": {"src", "alt", "width", "height", "loading"},
+    "audio": {"src", "controls", "loop", "muted"},
+    "video": {"src", "controls", "loop", "muted", "width", "height", "poster"},
+    "source": {"src", "type"},
+    "table": {"border", "cellpadding", "cellspacing", "width", "summary", "bgcolor"},
+    "col": {"span", "width"},
+    "colgroup": {"span", "width"},
+    "td": {"colspan", "rowspan", "headers", "scope", "width", "height", "nowrap", "bgcolor"},
+    "th": {"colspan", "rowspan", "headers", "scope", "width", "height", "nowrap", "bgcolor"},
+    "tr": {"bgcolor"},
+    "ol": {"start", "type", "reversed"},
+    "li": {"value"},
+    "progress": {"max", "value"},
+    "meter": {"max", "min", "value", "low", "high", "optimum"},
+    "details": {"open"},
+    "time": {"datetime"},
+    "style": {"scoped", "type"},
+    "font": {"color", "size", "face"},
+    "blockquote": {"cite"},
+    "q": {"cite"},
+    "data": {"value"},
+}
+_MEDIA = {"img": "data:image/", "audio": "data:audio/", "video": "data:video/", "source": "data:"}
+
+#: What lets a style load something, cover something else, or hide behind another spelling.
+_LOUD_CSS = (
+    "\\", "url", "image(", "image-set", "expression", "behavior", "binding", "position", "z-index", "inset", "@", "<",
+    "transform:", "translate", "pointer-events",
+)  # fmt: skip
+#: Parts of selectors that would reach the page's own elements.
+_PAGE_NAMES = ("jp-", "lm-", "p-", "widget", "jupyter", "cm-", "voila", "main", "notebook")
+_PAGE_ELEMENTS = frozenset({"body", "html", "*"})
+
+
+class _Inspector(HTMLParser):
+    """Looks whether markup is active, how high it wants to be, and what its style sheets say."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.is_active = False
+        self.height = 0
+        self.style_sheets: list[str] = []
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_style = tag == "style"
+        self.is_active = self.is_active or tag in _ACTIVE_TAGS
+        for name, value in attrs:
+            text = "".join((value or "").split()).lower()
+            if name.startswith("on") or text.startswith(("javascript:", "vbscript:", "data:text/html")):
+                self.is_active = True
+            if name == "height":
+                self._see_height(text)
+            elif name == "style" and "height:" in text:
+                self._see_height(text.rpartition("height:")[2])
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self._in_style = False
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = self._in_style and tag != "style"
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.style_sheets.append(data)
+
+    def _see_height(self, text: str) -> None:
+        digits = text.partition("px")[0].partition(";")[0].partition(".")[0]
+        if digits.isdecimal() and len(digits) < 6:
+            self.height = max(self.height, int(digits))
+
+
+def _inspect(markup: str) -> _Inspector:
+    inspector = _Inspector()
+    try:
+        inspector.feed(markup)
+        inspector.close()
+    except (AssertionError, ValueError):  # what the parser gives up on is no harmless markup
+        inspector.is_active = True
+    return inspector
+
+
+def is_active_html(markup: str) -> bool:
+    """Whether markup wants to run something. What this overlooks is sanitised away, not let through."""
+    return _inspect(markup).is_active
+
+
+def safe_html(markup: str) -> str:
+    """Markup for the page: sanitised, or where it is active in a frame of its own origin."""
+    inspector = _inspect(markup)
+    if inspector.is_active:
+        return frame(markup, inspector.height)
+    cleaned = clean_html(markup)
+    # The sheets are looked at as nh3's own parser sees them, since that is what the page gets.
+    if not all(map(is_calm_style_sheet, _inspect(cleaned).style_sheets)):
+        return frame(markup, inspector.height)
+    return cleaned
+
+
+def clean_html(markup: str) -> str:
+    """Markup without anything active, by nh3."""
+    import nh3
+
+    return nh3.clean(
+        markup,
+        tags=set(_TAGS),
+        attributes=_ATTRIBUTES,
+        clean_content_tags={"script", "noscript", "template"},
+        generic_attribute_prefixes={"aria-"},
+        attribute_filter=_filter_attribute,
+        url_schemes={"http", "https", "mailto", "data"},
+        url_relative=lambda url: url if url.startswith("#") else None,
+        link_rel="noopener noreferrer",
+    )
+
+
+def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+    if name == "style":
+        return calm_declarations(value) or None
+    if name == "id":
+        # An id of the code's own choosing could stand for one of the page's elements; a style sheet's table may keep it.
+        return value if value.startswith(("T_", "fn", "cite")) else None
+    if name == "target":
+        return "_blank"
+    if value.strip().lower().startswith("data:"):
+        prefix = _MEDIA.get(tag)
+        return value if prefix is not None and value.strip().lower().startswith(prefix) else None
+    return value
+
+
+def calm_declarations(style: str) -> str:
+    """The declarations of a style attribute that only concern its element's own looks."""
+    kept = [piece.strip() for piece in style.split(";") if piece.strip() and not _is_loud(piece)]
+    return "; ".join(kept)
+
+
+def _is_loud(css: str) -> bool:
+    squeezed = "".join(css.lower().split()).replace("text-transform:", "")
+    return any(word in squeezed for word in _LOUD_CSS)
+
+
+def is_calm_style_sheet(css: str) -> bool:
+    """Whether a style sheet only concerns elements that it names by a class or id of its own."""
+    if _is_loud(css) or any(mark in css for mark in ("/*", '"', "'")):
+        return False
+    for block in css.split("}"):
+        selectors, brace, _ = block.partition("{")
+        if not brace:
+            if selectors.strip():
+                return False
+            continue
+        for selector in selectors.lower().split(","):
+            if not _is_own_selector(selector):
+                return False
+    return True
+
+
+def _is_own_selector(selector: str) -> bool:
+    if ("." not in selector and "#" not in selector) or "[" in selector or ":root" in selector:
+        return False
+    for compound in selector.replace(">", " ").replace("+", " ").replace("~", " ").replace(":", " ").split():
+        element, *names = compound.replace("#", ".").split(".")
+        if element in _PAGE_ELEMENTS or any(name.startswith(_PAGE_NAMES) for name in names):
+            return False
+    return True
+
+
+def frame(markup: str, height: int = 0) -> str:
+    """Markup in a frame with an origin of its own: its scripts run, and reach nothing but the frame."""
+    document = html.escape(f"<!doctype html>{_FRAME_POLICY}{_FRAME_STYLE}{markup}", quote=True)
+    pixels = min(height + 40, MAX_FRAME_HEIGHT) if height else DEFAULT_FRAME_HEIGHT
+    return (
+        f'<iframe sandbox="allow-scripts" referrerpolicy="no-referrer" loading="lazy" '
+        f'title="Output of the sandbox" style="width:100%;height:{pixels}px;border:0" srcdoc="{document}"></iframe>'
+    )
+
+
+# ---------------------------------------------------------------------- SVG
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_SVG_ACTIVE = frozenset(f"{_SVG}{tag}" for tag in ("script", "foreignObject", "handler", "set", "animate", "iframe"))
+
+
+def is_inert_svg(source: str) -> bool:
+    """Whether an SVG may stand in a page's own markup: no script, no handler, nothing loaded, nothing odd."""
+    if any(mark in source for mark in ("<!ENTITY", "<![CDATA[", "<?xml-stylesheet")):
+        return False
+    try:
+        root = ElementTree.fromstring(source)
+    except (ElementTree.ParseError, ValueError, RecursionError):
+        return False
+    return root.tag == f"{_SVG}svg" and _comments_are_plain(source) and all(map(_is_inert_element, root.iter()))
+
+
+def _comments_are_plain(source: str) -> bool:
+    return all("<" not in part.partition("-->")[0] for part in source.split("<!--")[1:])
+
+
+def _is_inert_element(element: ElementTree.Element) -> bool:
+    if not isinstance(element.tag, str) or not element.tag.startswith("{") or element.tag in _SVG_ACTIVE:
+        return False
+    if element.tag.startswith("{http://www.w3.org/1999/xhtml}"):
+        return False
+    if element.tag == f"{_SVG}style" and ("<" in (element.text or "") or "@import" in (element.text or "").lower()):
+        return False
+    for name, value in element.attrib.items():
+        plain = name.rpartition("}")[2].lower()
+        text = "".join(value.split()).lower()
+        if plain.startswith("on") or "javascript:" in text:
+            return False
+        if plain in ("href", "src") and not text.startswith(
+            ("#", "data:image/png", "data:image/jpeg", "data:image/gif")
+        ):
+            return False
+    return True
+
+
+# ---------------------------------------------------------------------- Markdown and LaTeX
+
+_SIMPLE_TAGS = (
+    *(
+        f"{slash}{tag}>"
+        for tag in "b i em strong code sub sup u s kbd mark small p br hr".split()  # noqa: SIM905
+        for slash in ("", "/")
+    ),
+    *("br/>", "br />", "hr/>", "hr />"),
+)
+
+
+def safe_markdown(source: str) -> str | None:
+    """Markdown whose HTML is shown as the text it is, but for the plainest elements; None where a link would act."""
+    squeezed = "".join(c for c in html.unescape(source) if c.isprintable() and not c.isspace()).lower()
+    squeezed = squeezed.replace("\\", "")
+    if any(scheme in squeezed for scheme in ("javascript:", "vbscript:", "data:text", "data:application")):
+        return None
+    if not is_calm_latex(source):
+        return None
+    first, *rest = source.split("<")
+    return first + "".join(_safe_markdown_piece(piece) for piece in rest)
+
+
+def _safe_markdown_piece(piece: str) -> str:
+    if piece.lower().startswith(_SIMPLE_TAGS):
+        return "<" + piece
+    return ("&lt;" if piece[:1].isalpha() or piece[:1] in ("/", "!", "?") else "<") + piece
+
+
+def is_calm_latex(source: str) -> bool:
+    """Whether LaTeX only typesets: MathJax can also make links, set attributes and load extensions."""
+    return not any(
+        command in source
+        for command in (
+            "\\href",
+            "\\url",
+            "\\require",
+            "\\class",
+            "\\cssId",
+            "\\style",
+            "\\data",
+            "\\html",
+            "\\include",
+        )
+    )

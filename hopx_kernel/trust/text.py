@@ -1,0 +1,89 @@
+"""Terminal escapes: colours and cursor movements pass, commands to the terminal do not.
+
+A page ignores them, but ``jupyter console`` hands output to a real terminal, which a sequence can make write the
+clipboard, rename the window or answer as if the person had typed.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TextFilter", "clean_text"]
+
+#: What begins an operating system command, a device control string, a privacy message, an application command, a
+#: string; in both of its spellings. And ESC with a letter that resets or reprograms the terminal.
+_SEVEN_BIT = ("]", "P", "^", "_", "X", "c", "Z")
+_EIGHT_BIT = dict.fromkeys((144, 152, 154, 155, 157, 158, 159))
+#: Ends of ``ESC [`` sequences that make a terminal answer (``n``, ``c``), or switch keyboard and mouse modes.
+_CSI_REFUSED = frozenset("nctuxqy")
+_PARAMETERS = frozenset("0123456789;:?<=>! \"'$#%&()*+,-./")
+
+
+def clean_text(text: str) -> str:
+    """A whole text without commands to the terminal."""
+    text = text.translate(_EIGHT_BIT) if not text.isascii() else text
+    if "\x1b" not in text:
+        return text
+    first, *parts = text.split("\x1b")
+    clean = [first]
+    ends_command = False
+    for index, part in enumerate(parts):
+        if ends_command and part.startswith("\\"):
+            clean.append(part[1:])
+            ends_command = False
+            continue
+        following = parts[index + 1] if index + 1 < len(parts) else ""
+        ends_command = part.startswith("]") and "\x07" not in part and following.startswith("\\")
+        clean.append("" if ends_command else _clean_sequence(part))
+    return "".join(clean)
+
+
+def _clean_sequence(part: str) -> str:
+    """What follows an ESC up to the next one, with the ESC where it may stay."""
+    if part.startswith("]") and "\x07" in part:
+        return part.partition("\x07")[2]
+    if part.startswith(_SEVEN_BIT):
+        return part[1:]
+    if not part.startswith("["):
+        return "\x1b" + part
+    end = 1
+    while end < len(part) and part[end] in _PARAMETERS:
+        end += 1
+    if end < len(part) and (part[end] in _CSI_REFUSED or part[1] in "?<=>"):
+        return part[end + 1 :]
+    return "\x1b" + part
+
+
+class TextFilter:
+    """`clean_text` for a stream that is cut anywhere."""
+
+    #: A sequence that is longer than this is none.
+    MAX_SEQUENCE = 2048
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """The next piece; an escape sequence that it cuts is held back for the next one."""
+        text = self._held + text
+        self._held = ""
+        cut = self._find_cut(text) if "\x1b" in text else -1
+        if cut >= 0:
+            text, self._held = text[:cut], text[cut:]
+        return clean_text(text)
+
+    def end(self) -> str:
+        """What is still held, now that nothing follows."""
+        text, self._held = self._held, ""
+        return clean_text(text)
+
+    def _find_cut(self, text: str) -> int:
+        """Where a sequence begins that the text's end cuts; -1 for nowhere."""
+        last = text.rfind("\x1b", -self.MAX_SEQUENCE)
+        if last < 0:
+            return -1
+        part = text[last + 1 :]
+        command = text.rfind("\x1b]", -self.MAX_SEQUENCE, last)
+        if not part:
+            return command if command >= 0 and "\x07" not in text[command:] else last
+        if part.startswith("["):
+            return last if all(character in _PARAMETERS for character in part[1:]) else -1
+        return last if part.startswith("]") and "\x07" not in part else -1
