@@ -1,0 +1,254 @@
+"""How a run in a sandbox is shown in the IPython that started it.
+
+A view belongs to one run and is used by one thread at a time: the one that runs the cell, or one of its own for a run
+in the background; after the run's end, whichever brings late output.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from .. import bridge
+from ..errors import HopxKernelError, RemoteExecutionError
+from ..progress import ProgressOptions, RunDisplay, find_front_end
+from ..protocol import Message
+from ..runs import SandboxRun
+from ..trust import TrustPolicy
+from .registry import NamedSandbox, RunLog
+
+__all__ = ["RunView", "publish", "with_traceback"]
+
+_WIDGETS_NOTE = (
+    'A widget in the sandbox wants to be shown. Widgets work in notebooks of the kernel "Python (HopX sandbox)"; '
+    "%%sandbox shows output, results and progress.\n"
+)
+
+
+def publish(shell: Any, msg_type: str, content: dict[str, Any]) -> None:
+    """Show one piece of output in the present cell."""
+    if msg_type == "stream":
+        stream = sys.stderr if content["name"] == "stderr" else sys.stdout
+        stream.write(content["text"])
+    elif msg_type == "clear_output":
+        shell.display_pub.clear_output(content.get("wait", False))
+    else:
+        transient = content.get("transient") or {}
+        update = msg_type == "update_display_data"
+        shell.display_pub.publish(content["data"], content.get("metadata") or {}, transient=transient, update=update)
+
+
+def flush() -> None:
+    """Let what was written be seen now, and not at ipykernel's next interval."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def with_traceback(error: HopxKernelError, lines: list[str]) -> HopxKernelError:
+    """Have IPython show these lines for an error, and not where in this package it was raised."""
+    error._render_traceback_ = partial(list, lines)  # type: ignore[attr-defined]  # IPython's protocol
+    return error
+
+
+def front_end(shell: Any) -> Any:
+    """Who looks: ``widgets``, ``text`` or ``batch``, as `find_front_end` names them."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return "text"
+    try:
+        parent = kernel.get_parent()
+    except (AttributeError, TypeError, LookupError):
+        parent = {}
+    try:
+        command = Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        command = ""
+    return find_front_end(parent.get("content") or {}, parent.get("metadata") or {}, os.environ, command)
+
+
+class RunView:
+    """The output of one run.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        The IPython that shows it.
+    named : NamedSandbox
+        Where the run runs.
+    run : SandboxRun or None
+        The run; None for a view that only replays.
+    log : RunLog
+        Keeps what is shown.
+    is_quiet : bool
+        Show nothing but errors.
+    is_background : bool
+        An interrupt of the cell is none of the run's.
+    """
+
+    def __init__(
+        self,
+        shell: Any,
+        named: NamedSandbox,
+        run: SandboxRun | None,
+        log: RunLog,
+        *,
+        is_quiet: bool = False,
+        is_background: bool = False,
+    ) -> None:
+        self._shell = shell
+        self._run = run
+        self._log = log
+        self._is_quiet = is_quiet
+        self._is_background = is_background
+        self._trust = TrustPolicy()
+        self._filters = {name: self._trust.text_filter() for name in ("stdout", "stderr")}
+        options = ProgressOptions(
+            front_end=front_end(shell),
+            kind=named.sandbox.kind,
+            is_isolated=named.sandbox.is_isolated,
+            bars=not is_quiet,
+        )
+        self._display = RunDisplay(self._publish, options, on_stop=None if run is None else self._stop)
+        self._events: deque[Message] = deque()
+        self._has_noted_widgets = False
+
+    def follow(self) -> None:
+        """Show the run until its end. Raises as `SandboxRun.wait`, with the run's own traceback to be shown."""
+        while True:
+            try:
+                if not self._step():
+                    break
+            except KeyboardInterrupt:
+                if self._is_background or not self._interrupt():
+                    raise
+        reply = self._live.reply or {}
+        self._display.finish(reply)
+        self._log.state = "ok" if reply.get("status") == "ok" else str(reply.get("reason", "error"))
+        flush()
+        self._raise_for_error()
+
+    def replay(self, log: RunLog) -> None:
+        """Show again what a log has kept."""
+        if log.omitted:
+            text = f"[{log.omitted} events before these are not kept]\n"
+            publish(self._shell, "stream", {"name": "stderr", "text": text})
+        for event in list(log.events):
+            if event.msg_type == "error":
+                lines = [self._trust.text(str(line)) for line in event.content["traceback"]]
+                text = "\n".join(lines or [f"{event.content['ename']}: {event.content['evalue']}"]) + "\n"
+                publish(self._shell, "stream", {"name": "stderr", "text": text})
+            elif event.msg_type not in ("input_request", "comm_open"):
+                self._take(event)
+        self._display.finish({"status": "ok" if log.state == "ok" else "error"})
+        flush()
+
+    def late(self, event: Message) -> None:
+        """Show an event that came after the end."""
+        self._take(event)
+        flush()
+
+    # ------------------------------------------------------------------ steps
+
+    @property
+    def _live(self) -> SandboxRun:
+        if self._run is None:
+            raise RuntimeError("this view only replays")
+        return self._run
+
+    def _step(self) -> bool:
+        while self._events:
+            self._take(self._events[0])
+            self._events.popleft()
+        self._display.tick()
+        flush()
+        deadline = self._display.next_deadline()
+        events = self._live._receive(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if events is not None:
+            self._events.extend(events)
+        return events is None or bool(events)
+
+    def _take(self, event: Message) -> None:
+        if event.msg_type == "heartbeat":
+            self._display.heartbeat(event)
+            return
+        self._log.add(event)
+        if self._is_quiet and event.msg_type != "error":
+            return
+        if self._display.feed(event):
+            return
+        handler = self._HANDLERS.get(event.msg_type)
+        if handler is not None:
+            handler(self, event)
+
+    def _publish(self, msg_type: str, content: dict[str, Any], _metadata: dict[str, Any]) -> None:
+        publish(self._shell, msg_type, content)
+
+    def _stop(self) -> None:
+        bridge.submit(self._live._execution.interrupt)
+
+    def _interrupt(self) -> bool:
+        """Pass an interrupt on to the sandbox; False when it did not stop the code there, twice."""
+        outcome = self._live.interrupt()
+        self._display.interrupt_answered(outcome)
+        if outcome.get("stopped"):
+            return True
+        sys.stderr.write(f"{outcome.get('evalue') or 'The code did not stop.'}\n")
+        return False
+
+    def _raise_for_error(self) -> None:
+        try:
+            self._live.raise_for_error()
+        except RemoteExecutionError as exc:
+            lines = [self._trust.text(line) for line in exc.traceback] or [
+                f"{exc.ename}: {self._trust.text(exc.evalue)}"
+            ]
+            raise with_traceback(exc, lines) from None
+        except HopxKernelError as exc:
+            raise with_traceback(exc, [f"{type(exc).__name__}: {self._trust.text(str(exc))}"]) from None
+
+    # ------------------------------------------------------------------ events
+
+    def _take_stream(self, event: Message) -> None:
+        name = "stderr" if event.content["name"] == "stderr" else "stdout"
+        publish(self._shell, "stream", {"name": name, "text": self._filters[name].feed(event.content["text"])})
+
+    def _take_bundle(self, event: Message) -> None:
+        data, metadata = self._trust.bundle(event.content["data"], event.content["metadata"])
+        msg_type = "display_data" if event.msg_type == "execute_result" else event.msg_type
+        transient = event.content.get("transient") or {}
+        publish(self._shell, msg_type, {"data": data, "metadata": metadata, "transient": transient})
+
+    def _take_clear_output(self, event: Message) -> None:
+        publish(self._shell, "clear_output", event.content)
+
+    def _take_input_request(self, event: Message) -> None:
+        ask: Callable[[str], str] = getpass.getpass if event.content["password"] else input
+        flush()
+        self._live.send_input(ask(self._trust.text(event.content["prompt"])))
+
+    def _take_dropped(self, event: Message) -> None:
+        text = f"[{event.content['events']} events were dropped, as nobody took them]\n"
+        publish(self._shell, "stream", {"name": "stderr", "text": text})
+
+    def _take_comm(self, _event: Message) -> None:
+        if not self._has_noted_widgets:
+            self._has_noted_widgets = True
+            publish(self._shell, "stream", {"name": "stderr", "text": _WIDGETS_NOTE})
+
+    _HANDLERS: ClassVar[dict[str, Callable[[RunView, Message], None]]] = {
+        "stream": _take_stream,
+        "display_data": _take_bundle,
+        "update_display_data": _take_bundle,
+        "execute_result": _take_bundle,
+        "clear_output": _take_clear_output,
+        "input_request": _take_input_request,
+        "dropped": _take_dropped,
+        "comm_open": _take_comm,
+    }
