@@ -10,7 +10,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from anyio.abc import ByteReceiveStream, ByteStream
 
@@ -18,6 +18,8 @@ from ..protocol import RunnerOptions
 from ..runner.bundle import build_bundle
 
 __all__ = ["BaseSandbox", "SandboxProcess", "SandboxState"]
+
+_Sandbox = TypeVar("_Sandbox", bound="BaseSandbox")
 
 #: Where the runner's one file lies in a sandbox, unless the kind puts it elsewhere.
 RUNNER_PATH = "/tmp/.hopx/runner.pyz"
@@ -124,7 +126,7 @@ class BaseSandbox(ABC):
         await self.write_file(RUNNER_PATH, build_bundle())
         return await self.start_process([self.python, RUNNER_PATH, options.to_json()])
 
-    async def __aenter__(self) -> BaseSandbox:
+    async def __aenter__(self: _Sandbox) -> _Sandbox:
         await self.start()
         return self
 

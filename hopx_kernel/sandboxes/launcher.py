@@ -108,8 +108,13 @@ class Launcher:
         """Copy a pipe into a file, making its directories."""
 
         def store() -> None:
-            os.makedirs(os.path.dirname(path) or b".", exist_ok=True)
-            copy(fds[0], os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOCTTY, 0o666))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOCTTY
+            try:
+                target = os.open(path, flags, 0o666)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                target = os.open(path, flags, 0o666)
+            copy(fds[0], target)
 
         self.work(number, store)
 

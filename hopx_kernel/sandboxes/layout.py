@@ -55,7 +55,8 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
     size = [] if options.disk_bytes is None else ["--size", str(options.disk_bytes)]
     for path in WRITABLE_DIRECTORIES:
         arguments += [*size, "--perms", "1777" if path == "/tmp" else "0755", "--tmpfs", path]
-    arguments += ["--proc", "/proc", "--dev", "/dev"]
+    # Settings of the namespaces that are the sandbox's own would be writable in its own /proc.
+    arguments += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     shared = [] if options.disk_bytes is None else ["--size", str(max(options.disk_bytes // 4, 1 << 16))]
     arguments += [*shared, "--perms", "1777", "--tmpfs", "/dev/shm"]
     # After the writable directories: an environment may well lie in one of them.

@@ -15,26 +15,46 @@ __all__ = ["PipeReceiveStream", "PipeSendStream", "ProcessStream"]
 CHUNK_BYTES = 1 << 18
 
 
-class PipeReceiveStream(ByteReceiveStream):
+class _Pipe:
+    """One end of a pipe, which is closed at the latest when nobody holds it any more."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __del__(self) -> None:
+        self._close()
+
+    async def aclose(self) -> None:
+        if self._fd >= 0:
+            anyio.notify_closing(self._fd)
+            self._close()
+        await anyio.lowlevel.checkpoint()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class PipeReceiveStream(_Pipe, ByteReceiveStream):
     """Reads a pipe.
 
     Parameters
     ----------
     fd : int
-        The reading end, not blocking; closed with the stream.
+        The reading end, not blocking; closed with the stream, and at the pipe's end.
     is_lost : callable, optional
         Asked at the end of the pipe whether it ended because its sandbox went.
     """
 
     def __init__(self, fd: int, is_lost: Callable[[], bool] = lambda: False) -> None:
-        self._fd = fd
+        super().__init__(fd)
         self._is_lost = is_lost
+        self._end: type[Exception] = anyio.ClosedResourceError
 
     async def receive(self, max_bytes: int = CHUNK_BYTES) -> bytes:
         await anyio.lowlevel.checkpoint()
-        while True:
-            if self._fd < 0:
-                raise anyio.ClosedResourceError
+        while self._fd >= 0:
             try:
                 data = os.read(self._fd, max_bytes)
             except BlockingIOError:
@@ -42,19 +62,16 @@ class PipeReceiveStream(ByteReceiveStream):
                 continue
             if data:
                 return data
-            if self._is_lost():
-                raise anyio.BrokenResourceError
-            raise anyio.EndOfStream
+            self._end = anyio.BrokenResourceError if self._is_lost() else anyio.EndOfStream
+            self._close()
+        raise self._end
 
     async def aclose(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            anyio.notify_closing(fd)
-            os.close(fd)
-        await anyio.lowlevel.checkpoint()
+        self._end = anyio.ClosedResourceError
+        await super().aclose()
 
 
-class PipeSendStream(ByteSendStream):
+class PipeSendStream(_Pipe, ByteSendStream):
     """Writes a pipe.
 
     Parameters
@@ -62,9 +79,6 @@ class PipeSendStream(ByteSendStream):
     fd : int
         The writing end, not blocking; closed with the stream.
     """
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
 
     async def send(self, item: bytes) -> None:
         await anyio.lowlevel.checkpoint()
@@ -78,13 +92,6 @@ class PipeSendStream(ByteSendStream):
                 await anyio.wait_writable(self._fd)
             except BrokenPipeError as exc:
                 raise anyio.BrokenResourceError from exc
-
-    async def aclose(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            anyio.notify_closing(fd)
-            os.close(fd)
-        await anyio.lowlevel.checkpoint()
 
 
 class ProcessStream(ByteStream):

@@ -1,0 +1,121 @@
+"""When the host's process dies, however it dies, nothing of its sandbox is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+#: Starts a sandbox with many processes in it, says so, and stays.
+HOST = """
+import sys, threading, anyio
+from hopx_kernel.protocol import RunnerOptions
+from hopx_kernel.sandboxes import SandboxOptions
+from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.sandboxes.spawn import spawn
+
+how, marker = sys.argv[1:]
+
+async def main():
+    if how == "early":
+        sandbox = LocalSandbox.adopt(spawn(SandboxOptions(), RunnerOptions()))
+    else:
+        sandbox = LocalSandbox()
+    await sandbox.start()
+    await sandbox.start_runner(RunnerOptions())
+    script = 'trap "" HUP TERM INT; (setsid sleep 600 $0 &) ; nohup sleep 601 $0 & echo up; wait'
+    process = await sandbox.start_process(["bash", "-c", script.replace("sleep", "bash -c 'sleep 600; : $0'"), marker])
+    await process.stream.receive()
+    print("up", flush=True)
+    await anyio.sleep_forever()
+
+if how == "thread":
+    thread = threading.Thread(target=anyio.run, args=(main,))
+    thread.start()
+    thread.join()
+else:
+    anyio.run(main)
+"""
+
+
+def processes_with(marker: str) -> list[int]:
+    """Every process whose command line holds the marker."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            pass
+    return found
+
+
+def processes_below(pid: int) -> list[int]:
+    """A process and everything that came from it."""
+    pids, parents = [pid], {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            pass
+    for parent in pids:
+        pids.extend(child for child, its_parent in parents.items() if its_parent == parent)
+    return pids
+
+
+def wait_until_gone(pids: list[int]) -> list[int]:
+    """Those of the processes that are left after two seconds."""
+    deadline = time.monotonic() + 2
+    while pids and time.monotonic() < deadline:
+        pids = [pid for pid in pids if is_alive(pid)]
+        time.sleep(0.02)
+    return pids
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("how", ["plain", "early", "thread"])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_of_a_sandbox_is_left_when_its_host_is_killed(how: str, signum: int) -> None:
+    marker = uuid.uuid4().hex
+    with subprocess.Popen(
+        [sys.executable, "-c", HOST, how, marker], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"up\n"
+        pids = processes_below(host.pid)
+        marked = processes_with(marker)
+        assert len(marked) >= 3
+        assert set(marked) <= set(pids)
+        assert len(pids) >= 6
+        os.kill(host.pid, signum)
+        if how == "thread" and signum == signal.SIGINT:
+            # Its main thread only waits for the other: the sandbox lives on until the process does not.
+            host.kill()
+        host.wait(10)
+    assert wait_until_gone(pids) == []
+    assert processes_with(marker) == []
+
+
+def test_nothing_of_a_sandbox_is_left_when_bubblewrap_is_killed() -> None:
+    marker = uuid.uuid4().hex
+    with subprocess.Popen([sys.executable, "-c", HOST, "plain", marker], stdout=subprocess.PIPE) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"up\n"
+        pids = [pid for pid in processes_below(host.pid) if pid != host.pid]
+        os.kill(pids[0], signal.SIGKILL)
+        try:
+            assert wait_until_gone(pids) == []
+        finally:
+            host.kill()

@@ -1,0 +1,111 @@
+"""Limits of a local sandbox, reached from inside."""
+
+from __future__ import annotations
+
+import os
+
+import anyio
+import pytest
+
+from hopx_kernel.sandboxes import SandboxOptions
+from hopx_kernel.sandboxes.local import LocalSandbox
+
+from .inside import bash, python, run
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_memory_over_the_limit_is_refused() -> None:
+    async with LocalSandbox(SandboxOptions(memory_bytes=256 << 20)) as sandbox:
+        fits = await python(sandbox, "print(len(bytearray(100 << 20)))")
+        refused = await python(sandbox, "try: bytearray(4 << 30)\nexcept MemoryError: print('MemoryError')")
+    assert fits.stdout == f"{100 << 20}\n"
+    assert refused.stdout == "MemoryError\n"
+
+
+async def test_open_files_over_the_limit_are_refused() -> None:
+    source = "import os\nfds = []\ntry:\n  while True: fds.append(os.open('/', 0))\nexcept OSError as e: print(len(fds), e.errno)"
+    async with LocalSandbox(SandboxOptions(open_files=64)) as sandbox:
+        outcome = await python(sandbox, source)
+    assert outcome.stdout == "61 24\n"
+
+
+async def test_limits_cannot_be_raised_from_inside() -> None:
+    async with LocalSandbox(SandboxOptions(open_files=64)) as sandbox:
+        assert (await bash(sandbox, "ulimit -n 128")).returncode != 0
+
+
+async def test_processes_over_the_limit_are_refused() -> None:
+    source = """
+import os, signal
+pids = []
+try:
+    while len(pids) < 1000:
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        pids.append(pid)
+except OSError as exc:
+    print(len(pids), exc.errno)
+for pid in pids:
+    os.kill(pid, 9)
+"""
+    async with LocalSandbox(SandboxOptions(processes=50)) as sandbox:
+        with anyio.fail_after(30):
+            outcome = await python(sandbox, source)
+        count, number = map(int, outcome.stdout.split())
+    assert number == 11
+    assert 40 <= count <= 50
+
+
+async def test_fork_bomb_leaves_the_sandbox_usable_and_dies_with_it() -> None:
+    async with LocalSandbox(SandboxOptions(processes=100)) as sandbox:
+        bomb = await sandbox.start_process(["bash", "-c", "b() { b | b & b; }; b"])
+        await anyio.sleep(0.5)
+        with anyio.fail_after(20):
+            await bomb.kill()
+            await sandbox.write_file("/workspace/file", b"fine")
+            assert await sandbox.read_file("/workspace/file") == b"fine"
+        with anyio.fail_after(10):
+            await sandbox.kill()
+
+
+@pytest.mark.parametrize("directory", ["/workspace", "/app", "/tmp"])
+async def test_disk_over_the_limit_is_refused(directory: str) -> None:
+    async with LocalSandbox(SandboxOptions(disk_bytes=1 << 20)) as sandbox:
+        outcome = await bash(sandbox, 'head -c 2000000 /dev/zero > "$1/file"; stat -c %s "$1/file"', directory)
+    assert outcome.stdout == f"{1 << 20}\n"
+    assert "No space left on device" in outcome.stderr
+
+
+async def test_nothing_is_limited_where_limits_are_none() -> None:
+    options = SandboxOptions(memory_bytes=None, disk_bytes=None, processes=None, open_files=None)
+    async with LocalSandbox(options) as sandbox:
+        outcome = await bash(sandbox, "ulimit -d; df --output=size -B1 /workspace | tail -1")
+    memory, disk = outcome.stdout.split()
+    assert memory == "unlimited"
+    assert int(disk) > 1 << 30
+
+
+async def test_crash_leaves_no_core_file() -> None:
+    async with LocalSandbox() as sandbox:
+        outcome = await bash(sandbox, "ulimit -c; cd /workspace; bash -c 'kill -SEGV $$'; ls -A /workspace")
+    assert outcome.stdout == "0\n"
+
+
+async def test_limit_above_the_hosts_own_is_the_hosts() -> None:
+    async with LocalSandbox(SandboxOptions(open_files=1 << 30)) as sandbox:
+        outcome = await run(sandbox, "bash", "-c", "ulimit -n")
+    assert int(outcome.stdout) == os.sysconf("SC_OPEN_MAX") or int(outcome.stdout) > 1000
+
+
+@pytest.mark.parametrize("name", ["memory_bytes", "disk_bytes", "processes", "open_files"])
+def test_limit_that_is_none_at_all_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        SandboxOptions(**{name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("env", [{"": "x"}, {"A=B": "x"}, {"A": "x\0y"}])
+def test_variable_that_cannot_be_one_is_refused(env: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="environment variable"):
+        SandboxOptions(env=env)
