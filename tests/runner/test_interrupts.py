@@ -1,0 +1,180 @@
+"""Interrupts, deadlines, input: stopping code at any moment, and asking the person."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hopx_kernel.protocol import Message, RunnerOptions
+
+from .client import RunnerClient, open_runner
+
+WAYS = {
+    "python": "while True: pass",
+    "sleep": "import time; time.sleep(60)",
+    "subprocess": "import subprocess; subprocess.run(['sleep', '60'])",
+    "shell": "!sleep 60",
+    "await": "import asyncio; await asyncio.sleep(60)",
+    "input": "input('?')",
+    "lock": "import threading; l = threading.Lock(); l.acquire(); l.acquire()",
+    "flood": "while True: print('x' * 100)",
+    "flood of a child": "import subprocess; subprocess.run(['yes'])",
+    "flood of bytes": "import os\nwhile True: os.write(1, b'y' * 1000)",
+    "flood of display": "from IPython.display import display\nwhile True: display('x')",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_interrupt_stops_and_keeps_variables(runner: RunnerClient, way: str) -> None:
+    msg_id = runner.request("execute_request", code=f"x = 5\nprint('on', flush=True)\n{WAYS[way]}", allow_stdin=True)
+    runner.wait_text(msg_id, "on\n")
+    deadline = time.monotonic() + 0.2
+    while time.monotonic() < deadline:
+        try:
+            runner.receive(0.05)
+        except TimeoutError:
+            continue
+    interrupt = runner.request("interrupt_request")
+    result = runner.finish(msg_id)
+    assert result.error["ename"] == result.reply["ename"] == "KeyboardInterrupt"
+    assert (result.reply["reason"], result.reply["stopped"], result.reply["kept"]) == ("interrupted", True, True)
+    answer = next((e.content for e in runner.events if e.parent_id == interrupt), None) or runner.reply_to(interrupt)
+    assert answer == {"status": "ok", "stopped": True, "kept": True}
+    assert runner.run("x").value == "5"
+
+
+def test_ten_interrupts_in_a_row_do_no_harm(runner: RunnerClient) -> None:
+    msg_id = runner.request("execute_request", code="x = 5\nprint('on')\nwhile True: pass")
+    runner.wait_text(msg_id, "on\n")
+    requests = [runner.request("interrupt_request") for _ in range(10)]
+    answers = set()
+    while len(answers) < 10 or not runner.result(msg_id).of("execute_reply"):
+        event = runner.receive()
+        if event.msg_type == "interrupt_reply":
+            answers.add(event.parent_id)
+    assert answers == set(requests)
+    assert runner.result(msg_id).reply["ename"] == "KeyboardInterrupt"
+    assert runner.run("x").value == "5"
+
+
+def test_interrupt_between_cells_does_no_harm(runner: RunnerClient) -> None:
+    runner.run("x = 5")
+    for _ in range(10):
+        assert runner.ask("interrupt_request") == {"status": "ok", "stopped": True, "kept": True}
+    assert runner.run("x").value == "5"
+
+
+def test_interrupt_right_after_the_request_ends_the_run_once(runner: RunnerClient) -> None:
+    for _ in range(20):
+        msg_id = runner.request("execute_request", code="import time; time.sleep(0.02)")
+        runner.ask("interrupt_request")
+        while not runner.result(msg_id).of("execute_reply"):
+            runner.receive()
+        assert len(runner.result(msg_id).of("execute_reply")) == 1
+    assert runner.run("1 + 1").value == "2"
+
+
+def test_interrupt_works_after_user_code_replaced_the_handler(runner: RunnerClient) -> None:
+    runner.run("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print('x')")
+    msg_id = runner.request("execute_request", code="print('on')\nwhile True: pass")
+    runner.wait_text(msg_id, "on\n")
+    assert runner.ask("interrupt_request")["stopped"] is True
+
+
+def test_interrupt_that_is_ignored_is_told(runner: RunnerClient) -> None:
+    code = "print('on')\nwhile True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: print('no')"
+    with open_runner(RunnerOptions(cwd="/tmp", interrupt_grace_seconds=0.3)) as runner:
+        msg_id = runner.request("execute_request", code=code)
+        runner.wait_text(msg_id, "on\n")
+        answer = runner.ask("interrupt_request")
+        assert (answer["stopped"], answer["kept"]) == (False, True)
+        assert "0.3 s" in answer["evalue"]
+        assert runner.ask("restart_request")["status"] == "ok"
+        assert runner.result(msg_id).reply["reason"] == "restarted"
+
+
+def test_interrupt_of_a_cell_reaches_its_children(runner: RunnerClient) -> None:
+    code = "import subprocess\np = subprocess.Popen(['sleep', '60'])\nprint('on')\np.wait()"
+    msg_id = runner.request("execute_request", code=code)
+    runner.wait_text(msg_id, "on\n")
+    runner.ask("interrupt_request")
+    assert runner.run("p.wait(5)").value == "-2"
+
+
+def test_interrupt_with_tasks_stops_the_cell_only(runner: RunnerClient) -> None:
+    runner.run(
+        "import asyncio\nasync def f():\n    await asyncio.sleep(0.5)\n    return 'done'\nt = asyncio.create_task(f())"
+    )
+    msg_id = runner.request("execute_request", code="print('on')\nawait asyncio.sleep(60)")
+    runner.wait_text(msg_id, "on\n")
+    runner.ask("interrupt_request")
+    assert runner.run("await t").value == "'done'"
+
+
+def test_deadline_interrupts(runner: RunnerClient) -> None:
+    started = time.monotonic()
+    result = runner.run("x = 5\nwhile True: pass", timeout_seconds=0.3)
+    assert time.monotonic() - started < 5
+    assert result.error["ename"] == "KeyboardInterrupt"
+    assert "0.3 s" in result.error["evalue"]
+    assert (result.reply["reason"], result.reply["kept"]) == ("timeout", True)
+    assert runner.run("x").value == "5"
+
+
+def test_deadline_interrupts_an_await(runner: RunnerClient) -> None:
+    result = runner.run("import asyncio\nawait asyncio.sleep(60)", timeout_seconds=0.3)
+    assert result.reply["reason"] == "timeout"
+
+
+def test_deadline_ends_code_that_ignores_it() -> None:
+    with open_runner(RunnerOptions(cwd="/tmp", interrupt_grace_seconds=0.3)) as runner:
+        code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('on')\nwhile True: pass"
+        result = runner.run(code, timeout_seconds=0.3)
+        assert result.text == "on\n"
+        assert result.error["ename"] == "SandboxTimeoutError"
+        assert (result.reply["reason"], result.reply["stopped"], result.reply["kept"]) == ("timeout", True, False)
+        assert runner.run("1").value == "1"
+
+
+def test_input_is_asked_and_answered(runner: RunnerClient) -> None:
+    msg_id = runner.request("execute_request", code="name = input('Name? '); name * 2", allow_stdin=True)
+    request = runner.wait_for(lambda event: event.msg_type == "input_request")
+    assert request.content == {"prompt": "Name? ", "password": False}
+    assert request.parent_id == msg_id
+    runner.send(Message("input_reply", {"value": "ab"}, parent_id=msg_id))
+    assert runner.finish(msg_id).value == "'abab'"
+
+
+def test_getpass_is_asked_as_a_password(runner: RunnerClient) -> None:
+    msg_id = runner.request("execute_request", code="import getpass; getpass.getpass('Key? ')", allow_stdin=True)
+    request = runner.wait_for(lambda event: event.msg_type == "input_request")
+    assert request.content == {"prompt": "Key? ", "password": True}
+    runner.send(Message("input_reply", {"value": "s3"}, parent_id=msg_id))
+    assert runner.finish(msg_id).value == "'s3'"
+
+
+@pytest.mark.parametrize("code", ["input()", "import getpass; getpass.getpass()", "import sys; sys.stdin.readline()"])
+def test_input_is_refused_where_nobody_can_answer(runner: RunnerClient, code: str) -> None:
+    assert runner.run(code).error["ename"] == "StdinNotImplementedError"
+
+
+def test_answer_to_an_input_that_was_interrupted_is_dropped(runner: RunnerClient) -> None:
+    msg_id = runner.request("execute_request", code="input('1')", allow_stdin=True)
+    runner.wait_for(lambda event: event.msg_type == "input_request")
+    runner.ask("interrupt_request")
+    runner.send(Message("input_reply", {"value": "stale"}, parent_id=msg_id))
+    second = runner.request("execute_request", code="input('2')", allow_stdin=True)
+    runner.wait_for(lambda event: event.msg_type == "input_request")
+    runner.send(Message("input_reply", {"value": "fresh"}, parent_id=second))
+    assert runner.finish(second).value == "'fresh'"
+
+
+def test_debugger_asks_through_input(runner: RunnerClient) -> None:
+    runner.run("def f(secret):\n    1 / 0")
+    runner.run("f(42)")
+    msg_id = runner.request("execute_request", code="%debug", allow_stdin=True)
+    for answer in ("p secret", "q"):
+        runner.wait_for(lambda event: event.msg_type == "input_request")
+        runner.send(Message("input_reply", {"value": answer}, parent_id=msg_id))
+    assert "42" in runner.finish(msg_id).text
