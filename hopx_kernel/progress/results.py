@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Any
 
-from .snapshot import COLORS
+from .snapshot import COLORS, NO_MATH
 from .values import clean_text
 
 __all__ = ["alert_bundle", "result_bundle"]
@@ -50,7 +50,7 @@ def alert_bundle(message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         "max-width:936px;white-space:pre-wrap;overflow-wrap:anywhere"
     )
     head = f'<span style="color:{color};font-weight:600">✗ Error</span> '
-    html = f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{head}{escape(shown)}</div>'
+    html = f'<div class="{NO_MATH}" style="{style}">{head}{escape(shown)}</div>'
     return {"text/html": html, "text/plain": f"✗ Error: {shown}"}, {}
 
 
@@ -70,9 +70,7 @@ def _cut(text: str) -> str:
 def _html(data: Any, is_open: bool) -> str:
     budget = [_MAX_TEXT_CHARS]
     style = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12px;line-height:19px"
-    return (
-        f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{_node(data, "result", 0, is_open, budget)}</div>'
-    )
+    return f'<div class="{NO_MATH}" style="{style}">{_node(data, "result", 0, is_open, budget)}</div>'
 
 
 def _node(value: Any, name: str, depth: int, is_open: bool, budget: list[int]) -> str:

@@ -91,8 +91,8 @@ class _Layout:
         self._model = model
         self._children = children
         self._now = now
-        # The run's own bar is the task without a name; where a run has none, all that are nobody's child.
-        self._own = "" if "" in model.tasks else None
+        # The run's own bar is the task without a name; where a run has none, the first.
+        self._own = "" if "" in model.tasks else next(iter(model.tasks), "")
 
     def place_tree(self, root: Task) -> None:
         # Not by recursion: a task's name can hang under another ten thousand deep.
@@ -115,13 +115,12 @@ class _Layout:
 
     def _foldable(self, tasks: list[Task]) -> list[Task]:
         done = [task for task in tasks if task.state == "done" and task.key not in self._children]
-        if len(done) < 2:
+        if len(done) < 3:
             return []
         latest = max(done, key=lambda task: task.ended or 0.0)
         return [task for task in done if task is not latest]
 
     def _row(self, task: Task, depth: int) -> Row:
-        own = task.key == self._own if self._own is not None else task.parent not in self._model.tasks
         return Row(
             key=task.key,
             depth=depth,
@@ -130,7 +129,7 @@ class _Layout:
             percent=task.percent,
             facts=_facts(task, self._now),
             metrics=_metrics(task),
-            is_red=task.state == "failed" or (self._model.alerts > 0 and own),
+            is_red=task.state == "failed" or (self._model.alerts > 0 and task.key == self._own),
         )
 
 

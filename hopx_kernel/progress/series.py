@@ -33,7 +33,7 @@ class Series:
             self._stride *= 2
 
 
-def sparkline(series: Series, width: int = 16) -> str:
+def sparkline(series: Series, width: int = 12) -> str:
     """Draw a series in at most `width` block characters; nothing for fewer than two points."""
     values = [*series.points[:-1], series.last] if series.points else []
     if len(values) < 2:

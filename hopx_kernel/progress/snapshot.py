@@ -34,9 +34,15 @@ MAX_ROWS = 100
 COLORS = {"running": "#1e88e5", "stopping": "#f57c00", "done": "#43a047", "failed": "#e53935", "stopped": "#9e9e9e"}
 GLYPHS = {"running": "●", "stopping": "◌", "done": "✓", "failed": "✗", "stopped": "■"}
 _MUTED = "opacity:0.7"
-_CELL = "padding:2px 14px 2px 0;border:none;text-align:left;vertical-align:middle;background:transparent"
+_CELL = (
+    "padding:2px 14px 2px 0;border:none;text-align:left;vertical-align:middle;line-height:20px;background:transparent"
+)
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:13px;line-height:20px"
 _ONE_LINE = "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+_SIGN = "display:inline-block;width:18px"
+#: Classes by which MathJax, of JupyterLab and of an exported page, leaves a text alone.
+NO_MATH = "tex2jax_ignore mathjax_ignore"
+_LINE = "font-family:monospace;font-size:11px"
 # Labels of nested tasks move in by this much.
 _INDENT_PX = 18
 
@@ -46,22 +52,26 @@ def state_color(row: Row) -> str:
     return COLORS["failed"] if row.is_red else COLORS[row.state]
 
 
+def glyph(row: Row) -> str:
+    """The sign in front of a row; an exclamation mark where all is well but an alert was raised."""
+    return "!" if row.is_red and row.state != "failed" else GLYPHS[row.state]
+
+
 def label_html(row: Row) -> str:
     """The first column: how the task stands, and its message."""
     text = escape(row.label) or "&nbsp;"
-    word = "failed" if row.is_red else row.state
-    glyph = f'<span style="color:{state_color(row)};padding-right:6px" title="{word}">{GLYPHS[row.state]}</span>'
+    sign = f'<span style="color:{state_color(row)};{_SIGN}" title="{row.state}">{glyph(row)}</span>'
     indent = f"padding-left:{row.depth * _INDENT_PX}px;" if row.depth else ""
-    return f'<div class="tex2jax_ignore mathjax_ignore" style="{indent}{_ONE_LINE}" title="{text}">{glyph}{text}</div>'
+    return f'<div class="{NO_MATH}" style="{indent}{_ONE_LINE}" title="{text}">{sign}{text}</div>'
 
 
 def detail_html(row: Row) -> str:
     """The last column: percent, count, rate, time, metrics with their sparklines."""
     percent = "" if row.percent is None else percent_text(row.percent)
-    lead = f'<span style="display:inline-block;min-width:48px;font-weight:600">{percent}</span>'
-    facts = f'<span style="{_MUTED}">{escape(" · ".join(row.facts))}</span>'
-    metrics = "".join(_metric_html(metric, state_color(row)) for metric in row.metrics)
-    return f'<div class="tex2jax_ignore mathjax_ignore" style="white-space:nowrap">{lead}{facts}{metrics}</div>'
+    lead = f'<div style="float:left;width:56px;font-weight:600">{percent}</div>'
+    facts = f'<span style="{_MUTED};padding-right:14px;white-space:nowrap">{escape(" · ".join(row.facts))}</span>'
+    metrics = "".join(_metric_html(metric) for metric in row.metrics)
+    return f'<div class="{NO_MATH}" style="overflow:hidden">{lead}<div style="overflow:hidden">{facts}{metrics}</div></div>'
 
 
 def percent_text(percent: float) -> str:
@@ -88,10 +98,10 @@ def snapshot_html(model: ProgressModel, run: RunRecord | None, now: float) -> st
     table = ""
     if body:
         style = f"{_FONT};border:none;border-collapse:collapse;width:100%;max-width:960px;margin:0;table-layout:fixed"
-        columns = '<colgroup><col width="28%"><col width="30%"><col width="42%"></colgroup>'
+        columns = '<colgroup><col width="26%"><col width="24%"><col width="50%"></colgroup>'
         table = f'<table style="{style}">{columns}<tbody>{body}</tbody></table>'
     head = "" if run is None else _header_html(run, now, model.alerts)
-    return f'<div class="tex2jax_ignore mathjax_ignore" style="{_FONT};padding:2px 0">{head}{table}</div>'
+    return f'<div class="{NO_MATH}" style="{_FONT};padding:2px 0">{head}{table}</div>'
 
 
 def snapshot_text(model: ProgressModel, run: RunRecord | None, now: float) -> str:
@@ -106,7 +116,7 @@ def snapshot_text(model: ProgressModel, run: RunRecord | None, now: float) -> st
 
 def row_text(row: Row, width: int = 20) -> str:
     """One row as a line of text."""
-    parts = [f"{'  ' * row.depth}{GLYPHS[row.state]} {row.label}".rstrip()]
+    parts = [f"{'  ' * row.depth}{glyph(row)} {row.label}".rstrip()]
     if row.percent is not None:
         filled = round(row.percent / 100 * width)
         parts.append(f"{'█' * filled}{'░' * (width - filled)} {percent_text(row.percent)}")
@@ -127,8 +137,8 @@ def _folded_html(rows: Sequence[Row], row: Row) -> str:
     lines = "".join(f"<div>{escape(row_text(inner).strip())}</div>" for inner in rows[:MAX_ROWS])
     if len(rows) > MAX_ROWS:
         lines += f"<div>{hidden_text(len(rows) - MAX_ROWS)}</div>"
-    glyph = f'<span style="color:{COLORS["done"]};padding-right:6px">{GLYPHS["done"]}</span>'
-    summary = f'<summary style="cursor:pointer;{_MUTED}">{glyph}{escape(row.label)}</summary>'
+    sign = f'<span style="color:{COLORS["done"]};{_SIGN}">{GLYPHS["done"]}</span>'
+    summary = f'<summary style="cursor:pointer;{_MUTED}">{sign}{escape(row.label)}</summary>'
     indent = f"padding-left:{row.depth * _INDENT_PX}px"
     cell = f'<details style="{indent}">{summary}<div style="padding-left:20px;{_MUTED}">{lines}</div></details>'
     return f'<tr style="background:transparent"><td colspan="3" style="{_CELL}">{cell}</td></tr>'
@@ -143,19 +153,21 @@ def _bar_html(row: Row) -> str:
     return f'<div style="{track}"><div style="{fill}"></div></div>'
 
 
-def _metric_html(metric: Metric, color: str) -> str:
+def _metric_html(metric: Metric) -> str:
     name = f'<span style="{_MUTED}">{escape(metric.name)}</span> ' if metric.name else ""
-    line = f' <span style="color:{color};letter-spacing:-1px">{metric.line}</span>' if metric.line else ""
-    return f'<span style="padding-left:12px">{name}<span>{escape(metric.value)}</span>{line}</span>'
+    line = f' <span style="color:{COLORS["running"]};{_LINE}">{metric.line}</span>' if metric.line else ""
+    style = "display:inline-block;white-space:nowrap;padding-right:14px"
+    return f'<span style="{style}">{name}{escape(metric.value)}{line}</span>'
 
 
 def _header_html(run: RunRecord, now: float, alerts: int) -> str:
-    state = "failed" if alerts and run.state == "done" else run.state
-    color = COLORS[state]
+    is_alerted = alerts > 0 and run.state == "done"
+    color = COLORS["failed" if is_alerted else run.state]
     word, *rest = header_text(run, now, alerts).split(" · ")
-    glyph = f'<span style="color:{color};font-weight:600">{GLYPHS[state]} {escape(word)}</span>'
+    sign = f'<span style="{_SIGN}">{"!" if is_alerted else GLYPHS[run.state]}</span>'
+    lead = f'<span style="color:{color};font-weight:600">{sign}{escape(word)}</span>'
     tail = f'<span style="{_MUTED}"> · {escape(" · ".join(rest))}</span>'
-    return f'<div style="padding:0 0 2px 0">{glyph}{tail}</div>'
+    return f'<div style="padding:0 0 2px 0">{lead}{tail}</div>'
 
 
 def hidden_text(count: int) -> str:

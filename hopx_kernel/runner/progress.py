@@ -227,11 +227,9 @@ def report(
 
 
 def _find(run_id: str, task: Optional[str]) -> Optional[Slot]:
-    if task is None:
-        return reporter.slots.find(run_id, None, None)
-    if len(task) > 500:
+    if task is not None and len(task) > 500:
         task = label(task)[:500]
-    return reporter.slots.find(run_id, task, parent_task.get())
+    return reporter.slots.find(run_id, task, None)
 
 
 def flush() -> None:

@@ -137,7 +137,8 @@ class HeaderView {
     const isStopping = run.state === "stopping" || (isPressed && run.note === "");
     const state = isStopping ? "stopping" : run.alerts > 0 && !isOver ? "failed" : run.state;
     this.root.dataset.state = state;
-    write(this.glyph, GLYPHS[state] ?? "●");
+    const isAlerted = run.alerts > 0 && (run.state === "done" || run.state === "running");
+    write(this.glyph, isAlerted && !isStopping ? "!" : (GLYPHS[state] ?? "●"));
     write(this.word, isStopping ? "Stopping" : run.word);
     write(this.clock, isOver ? duration(run.ended_seconds ?? 0, true) : duration((now - run.started) / 1000));
     write(this.place, run.place);

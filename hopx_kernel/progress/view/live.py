@@ -36,11 +36,13 @@ _STYLE = """<style>
 .hopx-run .hopx-done .progress-bar { background: #43a047 }
 .hopx-run .hopx-failed .progress-bar { background: #e53935 }
 .hopx-run .hopx-stopped .progress-bar { background: #9e9e9e }
+.hopx-run .hopx-folded { visibility: hidden }
 .hopx-run .hopx-unknown .progress-bar { width: 100% !important; opacity: .55; background-size: 28px 28px;
   background-image: linear-gradient(45deg, rgba(255,255,255,.45) 25%, transparent 25%, transparent 50%,
   rgba(255,255,255,.45) 50%, rgba(255,255,255,.45) 75%, transparent 75%); animation: hopx-move 1.2s linear infinite }
 @keyframes hopx-move { from { background-position: 0 0 } to { background-position: 28px 0 } }
-@media (prefers-reduced-motion: reduce) { .hopx-run .hopx-unknown .progress-bar { animation: none } }
+@media (prefers-reduced-motion: reduce) { .hopx-run .hopx-folded { visibility: hidden }
+.hopx-run .hopx-unknown .progress-bar { animation: none } }
 </style>"""
 
 
@@ -67,7 +69,10 @@ class LiveView:
         self._header: Header | None = make_header(options.header, on_stop)
         self._fallback_due: float | None = None
         self._grid_layout = ipywidgets.Layout(
-            grid_template_columns="28% 30% minmax(0, 1fr)", grid_gap="4px 14px", width="100%", max_width="960px"
+            grid_template_columns="minmax(0, 26fr) minmax(0, 24fr) minmax(0, 50fr)",
+            grid_gap="4px 14px",
+            width="100%",
+            max_width="960px",
         )
         self._grid = ipywidgets.GridBox(layout=self._grid_layout)
         # Carries the style, and says how many tasks are not shown.
