@@ -24,7 +24,7 @@ def call(what: str, result: int) -> None:
     """Raise for a C function that failed."""
     if result != 0:
         code = ctypes.get_errno()
-        raise OSError(code, f"stage: {what}: {os.strerror(code)}")
+        raise OSError(code, f"{what}: {os.strerror(code)}")
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
@@ -57,9 +57,12 @@ def main(arguments: list[str]) -> None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+    except OSError as exc:
+        sys.exit(f"stage: {exc.strerror}")
+    try:
         os.execv(command[0], command)
     except OSError as exc:
-        sys.exit(str(exc.strerror))
+        sys.exit(f"{command[0]} cannot be run: {exc.strerror}")
 
 
 main(sys.argv[1:])
