@@ -187,20 +187,19 @@ class HopxKernel(Kernel):
             if self._aborting:
                 self._abort(request)
                 return
-            content = await self._serve_on_shell(request)
-            if content is not None and content.get("status") == "error":
-                self._abort_queued(request)
+            await self._serve_on_shell(request)
 
-    async def _serve_on_shell(self, request: Request) -> dict[str, Any] | None:
+    async def _serve_on_shell(self, request: Request) -> None:
         socket = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
         self._publish_status("busy", "shell", request.message)
         content = await self._answer(request)
         if content is not None:
+            if request.msg_type == "execute_request" and content.get("status") == "error":
+                await self._abort_queued(request)
             self._reply(socket, request, content)
         self._publish_status("idle", "shell", request.message)
         if request.msg_type == "shutdown_request":
             self._stopped.set()
-        return content
 
     def _reply(self, socket: Any, request: Request, content: dict[str, Any], metadata: Any = None) -> None:
         reply_type = request.msg_type.removesuffix("_request") + "_reply"
@@ -231,22 +230,27 @@ class HopxKernel(Kernel):
         self._reply(socket, request, {"status": "aborted"}, {"status": "aborted"})
         self._publish_status("idle", "shell", request.message)
 
-    def _abort_queued(self, request: Request) -> None:
-        """Abort the cells that had arrived when one failed, unless that one said not to or was silent."""
+    async def _abort_queued(self, request: Request) -> None:
+        """Abort the cells that have arrived when one fails, unless that one said not to or was silent.
+
+        What a client sends after it has seen the reply is not aborted: the end is marked before the reply is sent.
+        """
         content = request.message["content"]
         if not isinstance(content, dict) or content.get("silent") or not content.get("stop_on_error", True):
             return
         self._aborting = True
-        shell_loop = self.shell_channel_thread.io_loop
+        marked = anyio.Event()
 
-        # By way of the shell channel's thread, behind every request that it has already taken.
         def mark_end() -> None:
-            self._main_loop.call_soon_threadsafe(self._group.start_soon, self._stop_aborting)
+            self._group.start_soon(self._stop_aborting)
+            marked.set()
 
         if self.stop_on_error_timeout:
-            shell_loop.add_callback(shell_loop.call_later, self.stop_on_error_timeout, mark_end)
-        else:
-            shell_loop.add_callback(mark_end)
+            self._main_loop.call_later(self.stop_on_error_timeout, mark_end)
+            return
+        # By way of the shell channel's thread, behind every request that it has already taken.
+        self.shell_channel_thread.io_loop.add_callback(self._main_loop.call_soon_threadsafe, mark_end)
+        await marked.wait()
 
     async def _stop_aborting(self) -> None:
         async with self._execute_lock:
