@@ -29,7 +29,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new virtual environment with the wheel; its dependencies are those of this one."""
-    target = tmp_path_factory.mktemp("environment")
+    # Not the temporary directory itself, which is for its owner only: a sandbox that root starts does not run as root.
+    target = tmp_path_factory.mktemp("environment") / "venv"
     venv.create(target)
     python = target / "bin" / "python"
     run(

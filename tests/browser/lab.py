@@ -113,7 +113,7 @@ class LabPage:
 
     # ------------------------------------------------------------------ the kernel
 
-    def wait_idle(self, timeout_seconds: float = 60) -> None:
+    def wait_idle(self, timeout_seconds: float = 30) -> None:
         """Wait until the status bar shows an idle kernel; the toolbar's circle says so before there is a kernel."""
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=timeout_seconds * 1000)
 

@@ -85,6 +85,6 @@ def test_crash_is_reported_and_the_next_cell_runs(lab_page: LabPage) -> None:
     lab_page.open_notebook("print('before'); import os; os._exit(3)", "print(6 * 7)")
     lab_page.run(0)
     expect(lab_page.output(0)).to_contain_text("before")
-    expect(lab_page.output(0)).to_contain_text("exit code 3")
+    expect(lab_page.output(0)).to_contain_text("exited with code 3; variables are lost")
     lab_page.run_to_end(1)
     expect(lab_page.output(1)).to_contain_text("42")

@@ -1,0 +1,205 @@
+"""The arrows between the package's parts, proven by walking every import, also those inside functions."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "hopx_kernel"
+
+#: What each part may import of the package. A part may only name parts above it, so there can be no circle between
+#: parts. Imports for annotations alone (``if TYPE_CHECKING:``) do not count.
+ALLOWED: dict[str, set[str]] = {
+    # the ground: no I/O, nothing of Jupyter
+    "_version": set(),
+    "errors": set(),
+    "protocol": {"errors"},
+    "inside": set(),
+    # pure stages of output
+    "trust": set(),
+    "shaping": set(),
+    "spool": set(),
+    "lines": set(),
+    "requests": set(),
+    "progress": {"protocol"},
+    # the sandbox's side, and the sandboxes
+    "runner": {"errors", "protocol"},
+    "sandboxes": {"errors", "protocol", "runner"},
+    "run": {"errors", "protocol"},
+    "session": {"errors", "protocol", "run", "sandboxes"},
+    "testing": {"errors", "protocol", "sandboxes"},
+    # the library
+    "bridge": set(),
+    "owner": {"bridge", "errors", "sandboxes"},
+    "command": {"errors", "lines", "owner", "sandboxes"},
+    "commands": {"bridge", "command", "errors", "lines", "protocol"},
+    "files": {"bridge", "errors", "owner", "sandboxes"},
+    "runs": {"bridge", "errors", "lines", "owner", "protocol", "session"},
+    "sandbox": {"bridge", "commands", "errors", "files", "owner", "runs", "sandboxes"},
+    "transfer": {"errors", "inside", "runs"},
+    "magics": {"bridge", "errors", "progress", "protocol", "runs", "sandbox", "sandboxes", "transfer", "trust"},
+    # the kernel
+    "config": {"protocol", "sandboxes"},
+    "history": set(),
+    "stdin": set(),
+    "iopub": set(),
+    "keeper": {"errors", "protocol", "sandboxes", "session"},
+    "output": {"errors", "progress", "protocol", "requests", "shaping", "spool", "trust"},
+    "execution": {
+        *("config", "errors", "history", "keeper", "output", "progress", "protocol", "requests", "run", "sandboxes"),
+        *("session", "shaping", "spool", "trust"),
+    },
+    "comms": {"errors", "execution", "output", "protocol", "requests", "session"},
+    "kernel": {
+        *("_version", "comms", "config", "errors", "execution", "history", "iopub", "requests", "sandboxes", "shaping"),
+        "stdin",
+    },
+    "app": {"config", "iopub", "kernel", "sandboxes"},
+    "launching": {"config", "errors", "sandboxes"},
+    "kernelspec": set(),
+}
+
+#: The doors: they import what they open.
+DOORS = ("", "__main__")
+
+#: What each part may import of others' packages; the standard library is free to all. A part that is not here may
+#: import what this package depends on.
+THIRD_PARTY: dict[str, set[str]] = {
+    "errors": set(),
+    "protocol": set(),
+    "inside": {"numpy", "pandas", "pyarrow"},
+    # Of these only what the sandbox has, which may be nothing.
+    "runner": {"IPython", "comm", "traitlets"},
+    "trust": {"nh3"},
+    "shaping": set(),
+    "spool": set(),
+    "progress": set(),
+    "progress.view": {"ipywidgets", "anywidget", "traitlets"},
+    "sandboxes": {"anyio"},
+    "run": {"anyio"},
+    "session": {"anyio"},
+    "testing": {"anyio"},
+    "sandbox": {"anyio"},
+}
+
+#: Who may import ipywidgets and anywidget.
+WIDGETS = "progress.view"
+
+#: Parts that run inside the sandbox too.
+IN_THE_SANDBOX = ("errors", "inside", "protocol", "runner")
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """A module's dotted name below the package; the empty string for the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Absolute names of what a module imports, ``hopx_kernel.`` for the package's own."""
+    package = path.relative_to(PACKAGE.parent).with_suffix("").parts[:-1]
+    for node in _running(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+            if node.level and base == PACKAGE.name:
+                yield from (f"{base}.{alias.name}" for alias in node.names)
+            else:
+                yield (base if node.level else node.module) or ""
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below one that can run, which those below ``if TYPE_CHECKING:`` cannot."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            yield child
+            yield from _running(child)
+
+
+def own_parts(path: Path) -> set[str]:
+    prefix = f"{PACKAGE.name}."
+    return {name.removeprefix(prefix).split(".")[0] for name in imports(path) if name.startswith(prefix)}
+
+
+def third_parties(path: Path) -> set[str]:
+    roots = {name.split(".")[0] for name in imports(path)}
+    return roots - set(sys.stdlib_module_names) - {PACKAGE.name, "__future__"}
+
+
+def allowance(table: dict[str, set[str]], name: str) -> set[str] | None:
+    """The entry of a module: its own, else that of the package it lies in."""
+    while name and name not in table:
+        name = name.rpartition(".")[0]
+    return table.get(name)
+
+
+def test_table_names_only_parts_above() -> None:
+    above: set[str] = set()
+    for part, allowed in ALLOWED.items():
+        assert allowed <= above, part
+        above.add(part)
+
+
+def test_table_knows_every_part() -> None:
+    parts = {name_of(path).split(".")[0] for path in MODULES} - set(DOORS)
+    assert parts == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) not in DOORS], ids=name_of)
+def test_module_imports_only_parts_below_it(path: Path) -> None:
+    part = name_of(path).split(".")[0]
+    assert own_parts(path) - {part} <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_imports_only_the_libraries_of_its_part(path: Path) -> None:
+    allowed = allowance(THIRD_PARTY, name_of(path))
+    if allowed is not None:
+        assert third_parties(path) <= allowed
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_widgets_are_imported_by_the_view_alone(path: Path) -> None:
+    if not name_of(path).startswith(WIDGETS):
+        assert not third_parties(path) & {"ipywidgets", "anywidget"}
+
+
+@pytest.mark.parametrize("part", ["protocol", "errors"])
+def test_protocol_is_free_of_io(part: str) -> None:
+    used = {name.split(".")[0] for path in MODULES if name_of(path).split(".")[0] == part for name in imports(path)}
+    assert not used & {
+        "anyio",
+        "asyncio",
+        "socket",
+        "threading",
+        "subprocess",
+        "select",
+        "selectors",
+        "ipykernel",
+        "os",
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if name_of(path).split(".")[0] in IN_THE_SANDBOX], ids=name_of
+)
+def test_sandbox_code_is_python_3_9(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    late = any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+    unions = [
+        node.lineno
+        for top in ast.walk(tree)
+        if isinstance(top, (ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef))
+        for annotation in [getattr(top, "annotation", None) or getattr(top, "returns", None)]
+        if annotation is not None
+        for node in ast.walk(annotation)
+        if isinstance(node, ast.BinOp)
+    ]
+    assert late or not unions, f"`X | Y` in annotations at {unions} needs `from __future__ import annotations`"
