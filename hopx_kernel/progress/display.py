@@ -15,10 +15,11 @@ from ..protocol import Message
 from .loading import ViewLoader, preload_view
 from .model import ProgressModel
 from .options import ProgressOptions
-from .results import alert_bundle, result_bundle
+from .results import alert_bundle, omitted_bundle, result_bundle
 from .run import RunRecord
 from .snapshot import snapshot_html, snapshot_text
 from .text import ERASE_LINE, status_line
+from .values import to_number
 
 if TYPE_CHECKING:
     from .view import LiveView
@@ -88,6 +89,7 @@ class RunDisplay:
         self.model = ProgressModel()
         self.run = RunRecord(self.options.kind, self.options.is_isolated, now())
         self.results: list[Any] = []
+        self._omitted_results = 0
         self._publish = publish
         self._now = now
         self._on_stop = on_stop
@@ -135,6 +137,7 @@ class RunDisplay:
         now = self._now()
         self.run.finish(reply, now)
         self.model.finish(reply, now)
+        self._tell_omitted()
         if self.options.front_end == "text":
             self._finish_line()
         elif self._is_shown or self._has_bars:
@@ -184,21 +187,23 @@ class RunDisplay:
         return True
 
     def _take_result(self, content: Mapping[str, Any]) -> bool:
-        self._erase_line()
+        if "omitted" in content:
+            self._omitted_results += _count(content["omitted"])
+            return True
         data = content.get("data")
         self.results.append(data)
         del self.results[:-MAX_RESULTS]
-        bundle, metadata = result_bundle(data)
-        self._publish("display_data", {"data": bundle, "metadata": metadata, "transient": {}}, {})
+        self._publish_bundle(*result_bundle(data))
         return True
 
     def _take_alert(self, content: Mapping[str, Any]) -> bool:
-        self._erase_line()
+        if "omitted" in content:
+            self.model.alerts += _count(content["omitted"])
+            return True
         self.model.alerts += 1
         self._is_dirty = self._is_dirty or self._is_shown
         if self.model.alerts <= MAX_ALERTS:
-            bundle, metadata = alert_bundle(content.get("message", ""))
-            self._publish("display_data", {"data": bundle, "metadata": metadata, "transient": {}}, {})
+            self._publish_bundle(*alert_bundle(content.get("message", "")))
         return True
 
     def _take_clear_output(self, content: Mapping[str, Any]) -> bool:
@@ -211,6 +216,18 @@ class RunDisplay:
         return False
 
     # ------------------------------------------------------------------ showing
+
+    def _publish_bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self._erase_line()
+        self._publish("display_data", {"data": data, "metadata": metadata, "transient": {}}, {})
+
+    def _tell_omitted(self) -> None:
+        """Say how many alerts and results are not shown, once, at the end of the run."""
+        if self.model.alerts > MAX_ALERTS:
+            self._publish_bundle(*omitted_bundle(self.model.alerts - MAX_ALERTS, "error"))
+        if self._omitted_results:
+            self._publish_bundle(*omitted_bundle(self._omitted_results, "result"))
+            self._omitted_results = 0
 
     @property
     def _has_bars(self) -> bool:
@@ -299,3 +316,7 @@ class RunDisplay:
 
     def _write(self, text: str) -> None:
         self._publish("stream", {"name": "stdout", "text": text}, {})
+
+
+def _count(value: Any) -> int:
+    return max(0, int(to_number(value) or 0))

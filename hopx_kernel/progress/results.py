@@ -9,7 +9,7 @@ from typing import Any
 from .snapshot import COLORS, NO_MATH
 from .values import clean_text
 
-__all__ = ["alert_bundle", "result_bundle"]
+__all__ = ["alert_bundle", "omitted_bundle", "result_bundle"]
 
 #: Plain text and HTML of a result are for reading: they end here. ``application/json`` holds all of it.
 _MAX_TEXT_CHARS = 20_000
@@ -52,6 +52,12 @@ def alert_bundle(message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     head = f'<span style="color:{color};font-weight:600">✗ Error</span> '
     html = f'<div class="{NO_MATH}" style="{style}">{head}{escape(shown)}</div>'
     return {"text/html": html, "text/plain": f"✗ Error: {shown}"}, {}
+
+
+def omitted_bundle(count: int, noun: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make data and metadata of the line that says how many there were beyond those that are shown."""
+    text = f"… and {count:,} more {noun}{'s' if count != 1 else ''} of this cell"
+    return {"text/html": f'<div style="opacity:0.7">{text}</div>', "text/plain": text}, {}
 
 
 def _pretty(data: Any) -> str:

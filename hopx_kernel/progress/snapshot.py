@@ -67,7 +67,7 @@ def label_html(row: Row) -> str:
 
 def detail_html(row: Row) -> str:
     """The last column: percent, count, rate, time, metrics with their sparklines."""
-    percent = "" if row.percent is None else percent_text(row.percent)
+    percent = "&nbsp;" if row.percent is None else percent_text(row.percent)
     lead = f'<div style="float:left;width:56px;font-weight:600">{percent}</div>'
     facts = f'<span style="{_MUTED};padding-right:14px;white-space:nowrap">{escape(" · ".join(row.facts))}</span>'
     metrics = "".join(_metric_html(metric) for metric in row.metrics)

@@ -14,6 +14,7 @@ MAX_LABEL_CHARS = 200
 # CSI and OSC sequences, then every other control character, then what turns the direction of writing around.
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]+")
+_CUT = re.compile(r"… \(\+(\d{1,3}(?:,\d{3}){0,5}) characters\)$")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -40,9 +41,14 @@ def clean_text(value: Any, limit: int = MAX_LABEL_CHARS) -> str:
     """Give one line without escapes, control characters and lone surrogates; what is cut off is counted."""
     text = value if isinstance(value, str) else str(value)
     total = len(text)
+    cut = _CUT.search(text, max(0, total - 60))
+    if cut is not None:
+        # The sandbox has cut it before, and counted.
+        text = text[: cut.start()]
+        total = len(text) + int(cut.group(1).replace(",", ""))
     # Escapes can only shrink a text: four times the limit is enough to fill the limit, and bounds the work.
     text = _CONTROLS.sub(" ", _ESCAPES.sub("", text[: 4 * limit + 256]))
     text = _SURROGATES.sub("\ufffd", text).strip()
-    if len(text) <= limit and total <= 4 * limit + 256:
+    if len(text) <= limit and cut is None and total <= 4 * limit + 256:
         return text
     return f"{text[:limit].rstrip()}… (+{total - limit:,} characters)"

@@ -89,9 +89,8 @@ class _Reporter:
         self._names.pop(run_id, None)
         for msg_type, count in self._counts.pop(run_id, {}).items():
             if count > MAX_MESSAGES:
-                more = f"… and {count - MAX_MESSAGES:,} more"
-                word = "errors" if msg_type == "alert" else "results"
-                self.send_for(run_id, "alert", {"message": f"{more} {word} than are shown of one cell"})
+                empty: Dict[str, Any] = {"message": ""} if msg_type == "alert" else {"data": None}
+                self.send_for(run_id, msg_type, {**empty, "omitted": count - MAX_MESSAGES})
 
     def _send_report(self, run_id: str, slot: Slot, report: Report, state: Optional[str]) -> None:
         message, percent, data, current, total, unit = report
