@@ -219,7 +219,7 @@ class ProgressModel:
                 task.end("done" if task.percent is None else "stopped", now)
             else:
                 default: State = "stopped" if "reason" in reply else "failed"
-                task.end(_ENDS.get(reply.get("reason"), default), now)
+                task.end(_ENDS.get(str(reply.get("reason")), default), now)
 
     def children(self, key: str) -> list[Task]:
         """The tasks whose parent is `key`."""

@@ -51,4 +51,4 @@ def clean_text(value: Any, limit: int = MAX_LABEL_CHARS) -> str:
     text = _SURROGATES.sub("\ufffd", text).strip()
     if len(text) <= limit and cut is None and total <= 4 * limit + 256:
         return text
-    return f"{text[:limit].rstrip()}… (+{total - limit:,} characters)"
+    return f"{text[:limit].rstrip()}… (+{total - min(limit, len(text)):,} characters)"
