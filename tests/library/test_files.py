@@ -1,0 +1,254 @@
+"""Files in real sandboxes, and copies from and to the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from hopx_kernel import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+NAMES = ["plain", "with space", "quote'\"s", "$(touch x);", "new\nline", "é😀", "-n", ".hidden", "a\\b"]
+
+
+# ------------------------------------------------------------------ content
+
+
+def test_write_and_read_keep_text(sandbox: Sandbox) -> None:
+    text = "é😀\r\n\0 \u2028 end"
+    sandbox.files.write("/app/new/directory/file.txt", text)
+    assert sandbox.files.read("/app/new/directory/file.txt") == text
+
+
+def test_write_and_read_keep_bytes(sandbox: Sandbox) -> None:
+    data = os.urandom(3_000_000)
+    sandbox.files.write("data.bin", data)
+    assert sandbox.files.read_bytes("/workspace/data.bin") == data
+
+
+async def test_async_twins_do_the_same(sandbox: Sandbox) -> None:
+    await sandbox.files.write_async("/app/a", "x")
+    assert await sandbox.files.read_async("/app/a") == "x"
+    assert await sandbox.files.read_bytes_async("/app/a") == b"x"
+    assert [entry.name for entry in await sandbox.files.list_async("/app")] == ["a"]
+    assert await sandbox.files.exists_async("/app/a")
+    await sandbox.files.remove_async("/app/a")
+    assert not await sandbox.files.exists_async("/app/a")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_stay_what_they_are(sandbox: Sandbox, name: str) -> None:
+    sandbox.files.write(f"/app/{name}", name)
+    assert [entry.name for entry in sandbox.files.list("/app")] == [name]
+    assert sandbox.files.read(f"/app/{name}") == name
+    sandbox.files.remove(f"/app/{name}")
+    assert sandbox.files.list("/app") == []
+
+
+def test_list_tells_what_each_entry_is(sandbox: Sandbox) -> None:
+    sandbox.commands.run("printf 12345 > file; mkdir dir; ln -s /nowhere link; mkfifo pipe", cwd="/app")
+    entries = {entry.name: entry for entry in sandbox.files.list("/app")}
+    assert list(entries) == ["dir", "file", "link", "pipe"]
+    assert entries["file"].is_file
+    assert entries["file"].size_bytes == 5
+    assert entries["file"].path == "/app/file"
+    assert entries["dir"].is_directory
+    assert entries["link"].is_symlink
+    assert not (entries["pipe"].is_file or entries["pipe"].is_directory or entries["pipe"].is_symlink)
+
+
+def test_remove_takes_a_directory_with_everything_but_not_what_a_link_leads_to(sandbox: Sandbox) -> None:
+    sandbox.commands.run("mkdir -p dir/sub keep; touch dir/sub/a keep/b; ln -s ../keep dir/link", cwd="/app")
+    sandbox.files.remove("/app/dir")
+    assert not sandbox.files.exists("/app/dir")
+    assert sandbox.files.exists("/app/keep/b")
+
+
+@pytest.mark.parametrize("verb", ["read", "read_bytes", "list", "remove"])
+def test_missing_file_is_named(sandbox: Sandbox, verb: str) -> None:
+    with pytest.raises(FileNotFoundError, match="/app/no such"):
+        getattr(sandbox.files, verb)("/app/no such")
+
+
+def test_read_of_what_is_no_text_says_where_and_what_works(sandbox: Sandbox) -> None:
+    sandbox.files.write("/app/a", b"ok\xff")
+    with pytest.raises(ValueError, match=r"byte 2\); use read_bytes"):
+        sandbox.files.read("/app/a")
+
+
+def test_read_only_places_cannot_be_written(sandbox: Sandbox) -> None:
+    with pytest.raises(OSError, match="/usr/x"):
+        sandbox.files.write("/usr/x", "x")
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_path_that_is_none_is_refused(sandbox: Sandbox, path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        sandbox.files.exists(path)
+
+
+# ------------------------------------------------------------------ upload
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_upload_and_download_keep_name_and_bytes(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+    data = os.urandom(1000)
+    (tmp_path / name).write_bytes(data)
+    path = sandbox.files.upload(tmp_path / name)
+    assert path == f"/workspace/{name}"
+    back = tmp_path / "back"
+    back.mkdir()
+    assert sandbox.files.download(path, back) == back / name
+    assert (back / name).read_bytes() == data
+
+
+async def test_copies_tell_how_far_they_are(sandbox: Sandbox, tmp_path: Path) -> None:
+    source = tmp_path / "large"
+    source.write_bytes(os.urandom(5_000_000))
+    up: list[tuple[int, int]] = []
+    down: list[tuple[int, int]] = []
+    path = await sandbox.files.upload_async(source, "/app/", on_progress=lambda *state: up.append(state))
+    assert path == "/app/large"
+    await sandbox.files.download_async(path, tmp_path / "back", on_progress=lambda *state: down.append(state))
+    for states in (up, down):
+        assert len(states) > 5
+        assert states == sorted(states)
+        assert states[-1] == (5_000_000, 5_000_000)
+    assert (tmp_path / "back").read_bytes() == source.read_bytes()
+
+
+def test_upload_replaces_a_longer_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("short", encoding="utf-8")
+    sandbox.files.write("/app/a", "much longer")
+    sandbox.files.upload(tmp_path / "a", "/app/a")
+    assert sandbox.files.read("/app/a") == "short"
+
+
+def test_upload_refuses_a_symbolic_link(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s", encoding="utf-8")
+    (tmp_path / "link").symlink_to("secret")
+    with pytest.raises(OSError, match=r"symbolic link, to 'secret'"):
+        sandbox.files.upload(tmp_path / "link")
+    assert sandbox.files.list("/workspace") == []
+
+
+def test_upload_refuses_what_is_no_ordinary_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in ((tmp_path, "directory"), (tmp_path / "pipe", "a pipe"), (Path("/dev/zero"), "device")):
+        with pytest.raises(OSError, match=reason):
+            sandbox.files.upload(path)
+
+
+def test_upload_refuses_a_socket(sandbox: Sandbox, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        with pytest.raises(OSError, match="socket"):
+            sandbox.files.upload(tmp_path / "socket")
+
+
+def test_upload_of_a_missing_file_names_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="none"):
+        sandbox.files.upload(tmp_path / "none")
+
+
+def test_upload_onto_a_pipe_of_the_sandbox_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1_000_000)
+    sandbox.commands.run("mkfifo /app/pipe")
+    with pytest.raises(OSError, match="/app/pipe"):
+        sandbox.files.upload(tmp_path / "a", "/app/pipe")
+
+
+# ------------------------------------------------------------------ download
+
+
+def test_download_without_target_goes_to_the_current_directory(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sandbox.files.write("/app/a", "x")
+    assert sandbox.files.download("/app/a") == tmp_path / "a"
+
+
+@pytest.mark.parametrize("source", ["/app/..", "/app/.", "..", "/app/"])
+def test_download_of_a_path_that_names_no_file_is_refused(sandbox: Sandbox, tmp_path: Path, source: str) -> None:
+    with pytest.raises(OSError, match="name"):
+        sandbox.files.download(source, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_of_a_path_with_dots_stays_in_the_target(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.files.write("/app/a", "x")
+    target = tmp_path / "target"
+    target.mkdir()
+    assert sandbox.files.download("/app/../app/./a", target) == target / "a"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "target"]
+
+
+def test_download_of_a_link_reads_the_sandbox_and_not_the_host(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("the host's", encoding="utf-8")
+    sandbox.commands.run(["ln", "-s", str(tmp_path / "secret"), "/app/link"])
+    with pytest.raises(FileNotFoundError):
+        sandbox.files.download("/app/link", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_download_refuses_to_write_through_a_symbolic_link(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("keep", encoding="utf-8")
+    (tmp_path / "out").symlink_to("precious")
+    sandbox.files.write("/app/out", "x")
+    for target in (tmp_path / "out", tmp_path):
+        with pytest.raises(OSError, match=r"symbolic link, to 'precious'"):
+            sandbox.files.download("/app/out", target)
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "keep"
+
+
+def test_download_refuses_to_write_into_a_pipe(sandbox: Sandbox, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    sandbox.files.write("/app/a", "x")
+    with pytest.raises(OSError, match="a pipe"):
+        sandbox.files.download("/app/a", tmp_path / "pipe")
+
+
+def test_download_into_a_directory_that_is_not_there_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.files.write("/app/a", "x")
+    for target in (f"{tmp_path}/none/", f"{tmp_path}/none/a"):
+        with pytest.raises(OSError, match="none"):
+            sandbox.files.download("/app/a", target)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("mkdir /app/a", "directory"),
+        ("mkfifo /app/a", "pipe"),
+        ("ln -s /dev/zero /app/a", "device"),
+        ("true", "No such"),
+    ],
+)
+def test_download_of_what_is_no_ordinary_file_is_refused(
+    sandbox: Sandbox, tmp_path: Path, command: str, reason: str
+) -> None:
+    sandbox.commands.run(command)
+    with pytest.raises(OSError, match=reason):
+        sandbox.files.download("/app/a", tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_replaces_a_file_whole_and_leaves_nothing_beside_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("much longer than before", encoding="utf-8")
+    sandbox.files.write("/app/a", "new")
+    sandbox.files.download("/app/a", tmp_path / "a")
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_download_larger_than_the_disk_is_refused_before_it_starts(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.commands.run("truncate -s 8000T /dev/shm/huge || truncate -s 15T /dev/shm/huge", cwd="/")
+    with pytest.raises(OSError, match="less room"):
+        sandbox.files.download("/dev/shm/huge", tmp_path / "huge")
+    assert list(tmp_path.iterdir()) == []
