@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import anyio
 
@@ -18,6 +18,7 @@ from .execution import Cells
 from .output import Publisher
 from .protocol import Message
 from .requests import Request
+from .session import Session
 
 __all__ = ["Comms"]
 
@@ -29,6 +30,8 @@ STATES_TIMEOUT_SECONDS = 3.0
 
 #: Comms of the sandbox that are open at one time; more are refused, since the host remembers each.
 MAX_COMMS = 100_000
+
+_T = TypeVar("_T", dict[str, Any], list[Any])
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +54,10 @@ class Comms:
         self._publisher = publisher
         self._manager = manager
         self._targets: dict[str, str] = {}
-        self._control_ids: set[str] = set()
+        self._controls: dict[str, dict[str, Any]] = {}
         self._states: dict[str, _States] = {}
+        self._states_lock = anyio.Lock()
+        self._relayed: dict[str, anyio.Event] = {}
         cells.on_other_event = self.take
         cells.on_interpreter_gone = self.close_all
 
@@ -72,20 +77,20 @@ class Comms:
         comm_id, target = request.get("comm_id", str), request.get("target_name", str)
         request.get("data", dict, {})
         if target == CONTROL_TARGET:
-            self._control_ids.add(comm_id)
+            self._controls[comm_id] = request.message.get("metadata") or {}
         elif target in self._manager.targets:
             self._manager.comm_open(None, request.idents, request.message)
-        elif await self._relay(request):
-            self._targets[comm_id] = target
         else:
-            _log.warning("A comm for the target %r cannot be opened: there is no sandbox", target)
-            self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, request.message)
+            self._targets[comm_id] = target
+            if not await self._relay(request) and self._targets.pop(comm_id, None) is not None:
+                _log.warning("A comm for the target %.80r cannot be opened: there is no sandbox", target)
+                self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, request.message)
 
     async def comm_msg(self, request: Request) -> None:
         """Take a ``comm_msg`` of the front end."""
         comm_id = request.get("comm_id", str)
         data: dict[str, Any] = request.get("data", dict, {})
-        if comm_id in self._control_ids:
+        if comm_id in self._controls:
             if data.get("method") == "request_states":
                 await self._tell_states(comm_id, request)
         elif comm_id in self._manager.comms:
@@ -97,14 +102,18 @@ class Comms:
         """Take a ``comm_close`` of the front end."""
         comm_id = request.get("comm_id", str)
         request.get("data", dict, {})
-        if comm_id in self._control_ids:
-            self._control_ids.discard(comm_id)
+        if comm_id in self._controls:
+            del self._controls[comm_id]
         elif comm_id in self._manager.comms:
             self._manager.comm_close(None, request.idents, request.message)
         elif self._targets.pop(comm_id, None) is not None:
             await self._relay(request)
 
     async def _relay(self, request: Request) -> bool:
+        """Hand a message to the sandbox and wait until its callbacks have run; False where there is no sandbox.
+
+        Front ends hold a widget's next message back until this one's ``idle``, so that a slow callback is not flooded.
+        """
         session = self._cells.keeper.current
         if session is None:
             return False
@@ -113,17 +122,24 @@ class Comms:
         buffers = tuple(bytes(buffer) for buffer in request.message.get("buffers") or ())
         metadata = request.message.get("metadata") or {}
         message = Message(request.msg_type, content, msg_id=request.msg_id, metadata=metadata, buffers=buffers)
+        handled = self._relayed[request.msg_id] = anyio.Event()
         try:
             await session.send(message)
+            await handled.wait()
         except HopxKernelError as exc:
             _log.warning("A %s did not reach the sandbox: %s", request.msg_type, exc)
             return False
+        finally:
+            self._relayed.pop(request.msg_id, None)
         return True
 
     # ------------------------------------------------------------------ from the sandbox
 
     async def take(self, event: Message) -> None:
         """Take an event of the sandbox that belongs to no run."""
+        if event.msg_type == "status":
+            self._finish(event.parent_id)
+            return
         handler = self._EVENTS.get(event.msg_type)
         if handler is None:
             return
@@ -135,9 +151,15 @@ class Comms:
         elif handler(self, comm_id, event):
             data, buffers = self._cells.trust.comm(event.msg_type, comm_id, event.content["data"], event.buffers)
             content = {**event.content, "data": data}
-            parent = self._cells.parent_of(event.parent_id) or {}
+            parent = self._cells.settle_parent(event.parent_id) or {}
             self._publisher.publish(event.msg_type, content, parent, event.metadata, list(buffers))
             await self._publisher.room()
+
+    def _finish(self, msg_id: str) -> None:
+        handled = self._relayed.get(msg_id)
+        if handled is not None:
+            self._cells.settle_parent(msg_id)
+            handled.set()
 
     def _opened(self, comm_id: str, event: Message) -> bool:
         if len(self._targets) >= MAX_COMMS:
@@ -167,42 +189,57 @@ class Comms:
         for comm_id in targets:
             self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, {})
         for states in self._states.values():
-            states.answered.set()
+            states.give_up()
+        for handled in self._relayed.values():
+            handled.set()
 
     # ------------------------------------------------------------------ states after a reload
 
     async def _tell_states(self, comm_id: str, request: Request) -> None:
-        """Answer ``request_states`` with the widgets of the kernel and of the sandbox together."""
-        data, buffers = _own_states()
+        """Answer ``request_states`` with the widgets of the kernel and of the sandbox together.
+
+        Where the sandbox cannot tell all of its own at once, the comm is closed: front ends then ask each widget.
+        """
         theirs = await self._sandbox_states(comm_id, request)
-        if theirs is not None:
-            offered = theirs.content["data"]
-            clean, their_buffers = self._cells.trust.comm("comm_msg", comm_id, offered, theirs.buffers)
-            data["states"] = {**clean.get("states", {}), **data["states"]}
-            data["buffer_paths"] = [*data["buffer_paths"], *clean.get("buffer_paths", [])]
+        if theirs is not None and theirs.is_open:
+            _log.info("The sandbox's widgets could not be told at once")
+            del self._controls[comm_id]
+            self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, request.message)
+            return
+        data, buffers = _own_states()
+        if theirs is not None and theirs.message is not None:
+            offered = theirs.message.content["data"]
+            clean, their_buffers = self._cells.trust.comm("comm_msg", comm_id, offered, theirs.message.buffers)
+            data["states"] = {**_of(clean, "states", dict), **data["states"]}
+            data["buffer_paths"] = [*data["buffer_paths"], *_of(clean, "buffer_paths", list)]
             buffers = [*buffers, *their_buffers]
         self._publisher.publish("comm_msg", {"comm_id": comm_id, "data": data}, request.message, None, buffers)
 
-    async def _sandbox_states(self, comm_id: str, request: Request) -> Message | None:
-        session = self._cells.keeper.current
-        if session is None or not self._targets or comm_id in self._states:
-            return None
+    async def _sandbox_states(self, comm_id: str, request: Request) -> _States | None:
+        # One at a time: ipywidgets answers on the control comm that was opened last.
+        async with self._states_lock:
+            session = self._cells.keeper.current
+            if session is None or not self._targets:
+                return None
+            return await self._ask_states(session, comm_id, request)
+
+    async def _ask_states(self, session: Session, comm_id: str, request: Request) -> _States:
         states = self._states[comm_id] = _States()
-        metadata = request.message.get("metadata") or {}
         opening = {"comm_id": comm_id, "target_name": CONTROL_TARGET, "data": {}}
+        asking = {"comm_id": comm_id, "data": {"method": "request_states"}}
+        closing: dict[str, Any] = {"comm_id": comm_id, "data": {}}
+        metadata = self._controls[comm_id]
         try:
-            version = {"version": "2.1.0", **metadata}
-            await session.send(Message("comm_open", opening, msg_id=request.msg_id, metadata=version))
-            asking = {"comm_id": comm_id, "data": {"method": "request_states"}}
+            await session.send(Message("comm_open", opening, msg_id=request.msg_id, metadata=metadata))
             await session.send(Message("comm_msg", asking, msg_id=request.msg_id))
             with anyio.move_on_after(STATES_TIMEOUT_SECONDS):
                 await states.answered.wait()
-            await session.send(Message("comm_close", {"comm_id": comm_id, "data": {}}, msg_id=request.msg_id))
+            await session.send(Message("comm_close", closing, msg_id=request.msg_id))
         except SandboxError:
-            pass  # then there are no states but the kernel's own
+            states.is_open = False  # then there are no widgets but the kernel's own
         finally:
             del self._states[comm_id]
-        return states.message
+        return states
 
 
 class _States:
@@ -211,13 +248,27 @@ class _States:
     def __init__(self) -> None:
         self.answered = anyio.Event()
         self.message: Message | None = None
+        #: Whether there may be widgets that have not been told.
+        self.is_open = True
 
     def take(self, event: Message) -> None:
         if event.msg_type == "comm_msg" and event.content["data"].get("method") == "update_states":
             self.message = event
+            self.is_open = False
             self.answered.set()
         elif event.msg_type == "comm_close":
             self.answered.set()
+
+    def give_up(self) -> None:
+        """Note that the interpreter is gone, and its widgets with it."""
+        self.is_open = False
+        self.answered.set()
+
+
+def _of(data: dict[str, Any], key: str, kind: type[_T]) -> _T:
+    """A value of the sandbox's making, empty where it has another type than it should."""
+    value = data.get(key)
+    return value if isinstance(value, kind) else kind()
 
 
 class _Recorder:
@@ -240,7 +291,8 @@ def _own_states() -> tuple[dict[str, Any], list[Any]]:
     recorder = _Recorder()
     module = sys.modules.get("ipywidgets")
     if module is not None:
-        module.Widget.handle_control_comm_opened(recorder, {"metadata": {"version": "2.1.0"}})
+        version = module._version.__control_protocol_version__
+        module.Widget.handle_control_comm_opened(recorder, {"metadata": {"version": version}})
         assert recorder.callback is not None
         recorder.callback({"content": {"data": {"method": "request_states"}}})
     return recorder.data, recorder.buffers

@@ -188,10 +188,14 @@ class Cells:
 
     # ------------------------------------------------------------------ events
 
-    def parent_of(self, msg_id: str) -> dict[str, Any] | None:
-        """The request with this id, while it is remembered."""
+    def settle_parent(self, msg_id: str) -> dict[str, Any] | None:
+        """The request with this id, while it is remembered, with everything that it has printed shown."""
         output = self._find_output(msg_id)
-        return None if output is None else output.parent
+        if output is None:
+            return None
+        # An Output widget takes what is printed between two of its messages.
+        output.flush()
+        return output.parent
 
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""
@@ -262,7 +266,7 @@ class Cells:
             _log.exception("An event of type %s could not be shown", event.msg_type)
 
     async def _take(self, event: Message) -> None:
-        if event.msg_type in _INTERPRETER_EVENTS or event.msg_type.startswith("comm_"):
+        if event.msg_type in _OTHER_EVENTS or event.msg_type.startswith("comm_"):
             self._note_interpreter(event)
             if self.on_other_event is not None:
                 await self.on_other_event(event)
@@ -323,7 +327,7 @@ class Cells:
         return payload if source in ("set_next_input", "ask_exit") or self._config.trust == "trusted" else None
 
 
-_INTERPRETER_EVENTS = frozenset({"interpreter_started", "interpreter_died"})
+_OTHER_EVENTS = frozenset({"interpreter_started", "interpreter_died", "status"})
 
 
 def _remember(outputs: OrderedDict[str, RunOutput], msg_id: str, output: RunOutput) -> None:

@@ -107,6 +107,7 @@ EVENTS: dict[str, _Schema] = {
     "comm_open": {"comm_id": _TEXT, "target_name": _TEXT, "data": _DICT},
     "comm_msg": {"comm_id": _TEXT, "data": _DICT},
     "comm_close": {"comm_id": _TEXT, "data": _DICT},
+    "status": {"execution_state": _TEXT},
     # answers
     "complete_reply": {"status": _TEXT},
     "inspect_reply": {"status": _TEXT},

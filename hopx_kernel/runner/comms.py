@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Dict, Optional
+import traceback
+from typing import Any, Dict, Optional, Set
 
 from ..protocol.messages import Message
 from .base_shell import BaseShell
+from .limits import flush_c_stdio
 from .parents import current, set_last
 from .services import Services
 
 __all__ = ["Comms"]
+
+#: The target of comms through which a page asks for the state of all widgets.
+CONTROL_TARGET = "jupyter.widget.control"
+
+#: How often that is tried while a cell makes widgets.
+CONTROL_TRIES = 10
 
 
 class Comms:
@@ -19,6 +27,7 @@ class Comms:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._manager: Any = None
+        self._control_ids: Set[str] = set()
 
     def install(self, shell: BaseShell) -> None:
         """Make the `comm` package create comms that reach the host, where it is installed."""
@@ -54,7 +63,7 @@ class Comms:
     def handle(self, message: Message) -> None:
         """Hand a comm message of the host to whoever it is for; its output belongs to this message."""
         if self._manager is None:
-            print(f"A {message.msg_type} came, but the sandbox has no `comm` package.", file=sys.stderr)
+            sys.stderr.write(f"A {message.msg_type} came, but the sandbox has no `comm` package.\n")
             return
         token = current.set(message.msg_id)
         set_last(message.msg_id)
@@ -62,6 +71,35 @@ class Comms:
             getattr(self._manager, message.msg_type)(None, "", to_jupyter(message))
         finally:
             current.reset(token)
+
+    def tell_idle(self, message: Message) -> None:
+        """Say that everything which a comm message has set off has happened."""
+        flush_c_stdio()
+        self._services.emit("status", {"execution_state": "idle"}, parent_id=message.msg_id)
+
+    def is_control(self, message: Message) -> bool:
+        """Whether a message asks for the state of all widgets, on a comm that is for nothing else."""
+        comm_id = str(message.content.get("comm_id"))
+        if message.msg_type == "comm_open" and message.content["target_name"] == CONTROL_TARGET:
+            self._control_ids.add(comm_id)
+        return comm_id in self._control_ids
+
+    def handle_control(self, message: Message) -> None:
+        """Answer a control message in the calling thread, whatever the main one does. Never raises."""
+        comm_id = message.content["comm_id"]
+        token = current.set(message.msg_id)
+        try:
+            if message.msg_type == "comm_msg":
+                _call_patiently(self._manager.comms[comm_id], to_jupyter(message))
+            else:
+                getattr(self._manager, message.msg_type)(None, "", to_jupyter(message))
+        except Exception:  # of a widget that cannot tell its state
+            traceback.print_exc()
+        finally:
+            if message.msg_type == "comm_close":
+                self._control_ids.discard(comm_id)
+            current.reset(token)
+            self.tell_idle(message)
 
     def info(self, target_name: Any) -> Dict[str, Any]:
         """The ``comms`` of a ``comm_info_reply``."""
@@ -72,6 +110,20 @@ class Comms:
             for comm_id, comm in list(self._manager.comms.items())
             if target_name in (None, "", comm.target_name)
         }
+
+
+def _call_patiently(comm: Any, message: Dict[str, Any]) -> None:
+    """Call a comm's callback, again where the running cell has made or closed a widget in the meantime.
+
+    Not by `handle_msg`, which triggers ``post_execute``: plots would be drawn in this thread.
+    """
+    for left in reversed(range(CONTROL_TRIES)):
+        try:
+            comm._msg_callback(message)
+            return
+        except RuntimeError:
+            if not left:
+                raise
 
 
 def to_jupyter(message: Message) -> Dict[str, Any]:

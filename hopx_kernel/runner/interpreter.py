@@ -124,6 +124,8 @@ class Interpreter:
             if not data:
                 leave()
             pending += data
+            if b"\n" not in data:
+                continue
             *lines, rest = pending.split(b"\n")
             pending = bytearray(rest)
             for line in lines:
@@ -137,6 +139,9 @@ class Interpreter:
             self._services.take_input(message.parent_id, message.content["value"])
         elif message.msg_type in self._queries and self._interrupts.code_runs:
             self._answer(message)
+        elif message.msg_type.startswith("comm_") and self._comms.is_control(message):
+            # A page that was reloaded asks for all widgets; they are not to be missing until a cell has ended.
+            self._comms.handle_control(message)
         else:
             self._loop.call_soon_threadsafe(self._dispatch, message)
 
@@ -156,6 +161,8 @@ class Interpreter:
             self._shell.show_exception()
         finally:
             self._interrupts.code_runs = False
+            if message.msg_type not in self._queries:
+                self._comms.tell_idle(message)
 
     # ------------------------------------------------------------------ running a cell
 

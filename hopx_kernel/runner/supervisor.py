@@ -42,6 +42,9 @@ QUERY_SECONDS = 3.0
 #: How long an interpreter may live on after its channel was closed, in seconds.
 CLOSED_SECONDS = 0.25
 
+#: Comm messages that wait for an interpreter that starts; they are for widgets that are gone, so more are not kept.
+MAX_WAITING_COMMS = 1000
+
 #: How many interpreters in a row may die before they take requests; more would be a loop.
 FAILED_STARTS = 3
 
@@ -253,8 +256,10 @@ class Supervisor:
         if self._interpreter is not None and self._interpreter.is_ready:
             self._last_parent = self._last_parent if self._run is not None else message.msg_id
             self._interpreter.send(dump_message(message))
-        elif len(self._waiting_comms) < 1000:
+        elif len(self._waiting_comms) < MAX_WAITING_COMMS:
             self._waiting_comms.append(message)
+        else:
+            self._send("status", {"execution_state": "idle"}, parent_id=message.msg_id)
 
     def _on_interrupt(self, message: Message) -> None:
         if self._interpreter is not None and self._interpreter.is_ready:
@@ -270,7 +275,8 @@ class Supervisor:
         self._restarts.append(message.msg_id)
         self._failed_starts = 0
         if self._interpreter is None:
-            self._start_interpreter()
+            if self._child_main is not None:
+                self._start_interpreter()
             return
         self._end_interpreter(Death("restarted", "KernelRestarted", "The interpreter was restarted."))
 
