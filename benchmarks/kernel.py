@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ class BenchKernel:
         LOGS.mkdir(exist_ok=True)
         # Open as long as the kernel may be restarted: the manager then starts it with the same files.
         self._log = (LOGS / f"bench-{name}.log").open("ab")
-        self.manager.start_kernel(stdout=self._log, stderr=self._log)
+        self.manager.start_kernel(stdout=self._log, stderr=self._log, env=_environment())
         self.client = self.manager.blocking_client()
         self.client.start_channels(hb=False, stdin=False)
         if wait:
@@ -145,3 +146,8 @@ class BenchKernel:
             except psutil.NoSuchProcess:
                 continue
         return total
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, in which Python keeps bytecode, as an installed package has it."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
