@@ -139,6 +139,10 @@ class Supervisor:
 
     def _turn(self, timeout: float) -> None:
         self._poller.set(self._link.writer, write=self._link.has_output)
+        if self._interpreter is not None and not self._closed_at:
+            # A request that its socket did not take whole goes on when there is room.
+            sock = self._interpreter.sock.fileno()
+            self._poller.set(sock, read=not self._paused, write=self._interpreter.has_output)
         for fd, _ in self._poller.poll(timeout):
             interpreter = self._interpreter
             if fd == self._link.reader:
