@@ -127,6 +127,8 @@ def load_frame(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
     if meta["shape"] == "index":
         return index
     columns = [_load_column(spec, parts) for spec in meta["columns"]]
+    if any(len(column) != len(index) for column in columns):
+        raise Malformed("a column is not as long as the index")
     if meta["shape"] == "series":
         value = pandas.Series(columns[0], index=index, name=meta["name"])
     else:

@@ -171,5 +171,8 @@ def serve(directory: str, namespace: Dict[str, Any]) -> None:
                 file.writelines(dump_value(namespace[name]))
         except (Refused, OSError) as exc:
             faults[name] = str(exc)
+            # What was written of it is in the way of the answer when the disk is full.
+            if os.path.exists(path):
+                os.remove(path)
     with open(directory + "/answer.json", "w", encoding="utf-8") as file:
         json.dump({"faults": faults}, file)

@@ -1,0 +1,211 @@
+"""Interpreters in real sandboxes that keep their variables."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from hopx_kernel import RemoteExecutionError, Sandbox, SandboxLostError, SandboxTimeoutError
+from hopx_kernel.protocol import Message
+from hopx_kernel.runs import SandboxSession
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def session(sandbox: Sandbox) -> SandboxSession:
+    return sandbox.session()
+
+
+def test_session_keeps_variables(session: SandboxSession) -> None:
+    session.execute("x = 41")
+    assert session.execute("x + 1").result == "42"
+
+
+def test_run_gives_events_as_they_come(sandbox: Sandbox, session: SandboxSession) -> None:
+    code = "import os, time\nprint('one')\nwhile not os.path.exists('/tmp/go'): time.sleep(0.01)\nprint('two')"
+    texts = []
+    for event in session.execute(code):
+        if event.msg_type == "stream":
+            texts.append(event.content["text"])
+            sandbox.files.write("/tmp/go", "")
+    assert texts == ["one\n", "two\n"]
+
+
+def test_run_ends_with_one_terminal_event(session: SandboxSession) -> None:
+    run = session.execute("print('a'); 1/0")
+    events = list(run)
+    assert [event.is_terminal for event in events] == [False] * (len(events) - 1) + [True]
+    assert run.reply == events[-1].content
+    with pytest.raises(RemoteExecutionError, match="ZeroDivisionError: division by zero") as caught:
+        run.wait()
+    assert any("1/0" in line or "0" in line for line in caught.value.traceback)
+
+
+def test_run_knows_its_output_and_what_was_given_to_result(session: SandboxSession) -> None:
+    run = session.execute("import sys\nprint('a')\nsys.stderr.write('b\\n')\nresult({'k': [1]})\n7")
+    assert run.wait() == {"k": [1]}
+    assert run.output == "a\nb\n"
+
+
+def test_run_progress_and_alerts_are_events(session: SandboxSession) -> None:
+    run = session.execute("progress('half', 50)\nerror('careful')")
+    contents = {event.msg_type: event.content for event in run}
+    assert contents["progress"]["percent"] == 50
+    assert contents["alert"]["message"] == "careful"
+    run.wait()
+
+
+async def test_run_serves_async_code_too(sandbox: Sandbox) -> None:
+    async with sandbox.session() as session:
+        run = session.execute("print('a'); 5")
+        kinds = [event.msg_type async for event in run]
+        assert kinds[-1] == "execute_reply"
+        assert await run == "5"
+        with pytest.raises(RemoteExecutionError):
+            await session.execute("raise LookupError")
+
+
+def test_interrupt_stops_the_code_and_keeps_variables(session: SandboxSession) -> None:
+    session.execute("x = 1").wait()
+    run = session.execute("print('started', flush=True)\nwhile True: pass")
+    for event in run:
+        if event.msg_type == "stream":
+            outcome = run.interrupt()
+            assert (outcome["stopped"], outcome["kept"]) == (True, True)
+    with pytest.raises(RemoteExecutionError, match="KeyboardInterrupt"):
+        run.wait()
+    assert session.execute("x").result == "1"
+
+
+def test_interrupt_of_a_queued_run_does_not_touch_the_one_before(session: SandboxSession) -> None:
+    first = session.execute("import time\ntime.sleep(0.5)\n'first'")
+    second = session.execute("'second'")
+    assert second.interrupt() == {"status": "ok", "stopped": True, "kept": True}
+    with pytest.raises(RemoteExecutionError, match="before it started"):
+        second.wait()
+    assert first.wait() == "'first'"
+
+
+def test_interrupt_of_a_run_that_has_ended_does_nothing(session: SandboxSession) -> None:
+    run = session.execute("1")
+    run.wait()
+    assert run.interrupt()["stopped"]
+    assert session.execute("2").result == "2"
+
+
+def test_timeout_carries_the_output_and_says_that_the_sandbox_lives(session: SandboxSession) -> None:
+    session.execute("x = 1").wait()
+    run = session.execute("print('before', flush=True)\nwhile True: pass", timeout=0.5)
+    with pytest.raises(SandboxTimeoutError, match=r"0.5") as caught:
+        run.wait()
+    assert caught.value.output == "before\n"
+    assert caught.value.alive
+    assert session.execute("x").result == "1"
+
+
+def test_unread_run_does_not_keep_the_next_one_waiting(session: SandboxSession) -> None:
+    run = session.execute("for i in range(200000): print(i); import sys; sys.stdout.flush() if i % 500 == 0 else None")
+    assert session.execute("i").wait() == "199999"
+    events = list(run)
+    assert events[-1].is_terminal
+    text = run.output
+    assert text.endswith("199999\n")
+
+
+def test_broken_off_iteration_can_be_taken_up_again(session: SandboxSession) -> None:
+    run = session.execute("import time\nfor i in range(3): print(i, flush=True); time.sleep(0.1)")
+    seen = []
+    for event in run:
+        seen.append(event)
+        break
+    seen += run
+    assert "".join(event.content["text"] for event in seen if event.msg_type == "stream") == "0\n1\n2\n"
+
+
+def test_crashed_interpreter_is_told_and_the_next_run_works(session: SandboxSession) -> None:
+    session.execute("x = 1").wait()
+    with pytest.raises(RemoteExecutionError):
+        session.execute("import os; os._exit(3)").wait()
+    assert session.execute("'x' in globals()").result == "False"
+
+
+def test_kill_of_the_sandbox_ends_the_run_as_lost(sandbox: Sandbox, session: SandboxSession) -> None:
+    run = session.execute("print('started', flush=True)\nimport time\ntime.sleep(60)")
+    events = iter(run)
+    while next(events).msg_type != "stream":
+        pass
+    sandbox.kill()
+    assert list(events)[-1].is_terminal
+    with pytest.raises(SandboxLostError):
+        run.wait()
+    with pytest.raises(SandboxLostError):
+        session.execute("1")
+
+
+def test_restart_takes_variables_and_keeps_files(sandbox: Sandbox, session: SandboxSession) -> None:
+    session.execute("x = 1; open('/app/a', 'w').close()").wait()
+    assert session.restart()["status"] == "ok"
+    assert session.execute("'x' in globals()").result == "False"
+    assert sandbox.files.exists("/app/a")
+
+
+def test_close_ends_the_interpreter_and_not_the_sandbox(sandbox: Sandbox, session: SandboxSession) -> None:
+    session.execute("1").wait()
+    session.close()
+    with pytest.raises(SandboxLostError, match="closed"):
+        session.execute("1").wait()
+    assert sandbox.commands.run("echo a").stdout == "a\n"
+
+
+def test_sessions_of_one_sandbox_share_files_and_not_variables(sandbox: Sandbox) -> None:
+    with sandbox.session() as one, sandbox.session() as other:
+        one.execute("x = 1; open('/app/a', 'w').write('1')").wait()
+        assert other.execute("'x' in globals(), open('/app/a').read()").result == "(False, '1')"
+
+
+def test_session_env_reaches_the_interpreter(sandbox: Sandbox) -> None:
+    with sandbox.session(env={"A": "b c"}) as session:
+        assert session.execute("import os; os.environ['A']").result == "'b c'"
+
+
+async def test_output_after_the_end_goes_to_on_late_event(sandbox: Sandbox) -> None:
+    late: list[Message] = []
+    arrived = anyio.Event()
+
+    async def take(event: Message) -> None:
+        late.append(event)
+        if event.msg_type == "stream":
+            anyio.from_thread.run_sync(arrived.set, token=token)
+
+    token = anyio.lowlevel.current_token()
+    session = sandbox.session(on_late_event=take)
+    code = "import threading, time\nthreading.Timer(0.3, print, ('later',)).start()"
+    run = session.execute(code)
+    await run
+    with anyio.fail_after(10):
+        await arrived.wait()
+    (event,) = [event for event in late if event.msg_type == "stream"]
+    assert (event.parent_id, event.content["text"].strip()) == (run.msg_id, "later")
+
+
+def test_input_is_asked_and_answered(session: SandboxSession) -> None:
+    run = session.execute("name = input('Who? ')\nprint('hello', name)", allow_stdin=True)
+    for event in run:
+        if event.msg_type == "input_request":
+            assert event.content["prompt"] == "Who? "
+            run.send_input("you")
+    assert run.output.endswith("hello you\n")
+
+
+def test_output_beyond_the_bound_is_counted(session: SandboxSession) -> None:
+    run = session.execute("for _ in range(10): print('x' * 999_999)")
+    run.wait()
+    first, _, rest = run.output.partition("\n")
+    assert first.startswith("[") and "omitted" in first
+    assert int(first.strip("[").split()[0]) + len(rest) == 10_000_000
+
+
+def test_completion_is_answered(session: SandboxSession) -> None:
+    session.execute("spectacular = 1").wait()
+    assert "spectacular" in session.complete("specta", 6)["matches"]

@@ -1,0 +1,126 @@
+"""Values into and out of an interpreter in a real sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hopx_kernel import RemoteExecutionError, Sandbox, bridge
+from hopx_kernel.runs import SandboxSession
+from hopx_kernel.transfer import ValueRefusedError, encode_values, get_values, put_values, set_environment
+
+
+@pytest.fixture
+def session(sandbox: Sandbox) -> SandboxSession:
+    return sandbox.session()
+
+
+def put(session: SandboxSession, **values: Any) -> None:
+    bridge.call(put_values, session, encode_values(values))
+
+
+def get(session: SandboxSession, *names: str) -> dict[str, Any]:
+    return bridge.call(get_values, session, list(names))
+
+
+def test_values_go_in_and_come_back(session: SandboxSession) -> None:
+    values = {
+        "a": {"k": [1, None, "é"]},
+        "b": b"\0\xff",
+        "c": np.arange(6).reshape(2, 3),
+        "d": pd.DataFrame({"x": ["a"]}),
+    }
+    put(session, **values)
+    back = get(session, *values)
+    assert (back["a"], back["b"]) == (values["a"], values["b"])
+    assert np.array_equal(back["c"], values["c"])
+    pd.testing.assert_frame_equal(back["d"], values["d"])
+
+
+def test_values_are_variables_of_the_namespace_and_leave_no_others(session: SandboxSession) -> None:
+    code = "sorted(name for name in globals() if not name.startswith('_'))"
+    before = session.execute(code).wait()
+    put(session, x=41)
+    assert session.execute("x + 1").wait() == "42"
+    session.execute("del x").wait()
+    assert session.execute(code).wait() == before
+
+
+def test_values_pass_a_namespace_that_has_taken_the_builtins_names(session: SandboxSession) -> None:
+    session.execute("open = exec = globals = dict = print = json = None").wait()
+    put(session, x=1)
+    assert get(session, "x") == {"x": 1}
+
+
+def test_values_leave_history_and_last_result_alone(session: SandboxSession) -> None:
+    session.execute("5").wait()
+    put(session, x=1)
+    get(session, "x")
+    assert session.execute("_").wait() == "5"
+
+
+def test_hostile_text_is_a_value_and_no_code(session: SandboxSession) -> None:
+    text = "'''\"\"\"\\\n{x!r}\n__import__('os').system('touch /app/pwned')"
+    put(session, text=text)
+    assert get(session, "text") == {"text": text}
+
+
+def test_all_that_cannot_be_carried_in_is_named_before_anything_runs() -> None:
+    with pytest.raises(ValueRefusedError, match=r"(?s)a cannot .*tuple.*\nc cannot .*set"):
+        encode_values({"a": (1,), "b": 1, "c": {1}})
+
+
+def test_all_that_cannot_come_back_is_named(session: SandboxSession) -> None:
+    session.execute("a = (1,); b = 1\nclass C: pass\nc = C()").wait()
+    with pytest.raises(ValueRefusedError, match=r"(?s)a cannot .*tuple.*\nc cannot .*C\b.*\nd cannot .*no variable"):
+        get(session, "a", "b", "c", "d")
+
+
+def test_object_that_pretends_to_be_an_array_is_refused(session: SandboxSession) -> None:
+    session.execute(
+        "import numpy\nclass A(numpy.ndarray):\n  def __reduce__(self): 1/0\na = numpy.zeros(2).view(A)"
+    ).wait()
+    with pytest.raises(ValueRefusedError, match="type .*A"):
+        get(session, "a")
+
+
+def test_answer_forged_in_the_sandbox_gives_an_error_and_nothing_else(session: SandboxSession) -> None:
+    """The sandbox's code may do what it likes with the program that serves its values."""
+    session.execute("import runpy\nrunpy.run_path = lambda *a, **k: None\nx = 1").wait()
+    with pytest.raises(Exception, match="makes no sense"):
+        get(session, "x")
+
+
+def test_error_while_values_are_carried_is_raised(session: SandboxSession) -> None:
+    session.execute("import runpy\ndef broken(*a, **k): raise LookupError('no')\nrunpy.run_path = broken\nx = 1").wait()
+    with pytest.raises(RemoteExecutionError, match="LookupError"):
+        get(session, "x")
+
+
+def test_large_values_tell_how_far_they_are(session: SandboxSession) -> None:
+    states: list[tuple[str, int, int]] = []
+    array = np.arange(2_000_000)
+    bridge.call(put_values, session, encode_values({"array": array}), lambda *state: states.append(state))
+    assert len(states) > 10
+    assert states[-1][0] == "array" and states[-1][1] == states[-1][2] > 16_000_000
+    assert np.array_equal(get(session, "array")["array"], array)
+
+
+def test_value_larger_than_the_sandbox_s_disk_says_so() -> None:
+    with Sandbox.create(disk_bytes=4 << 20) as sandbox:
+        session = sandbox.session()
+        with pytest.raises(OSError, match="No space left"):
+            put(session, array=np.zeros(1_000_000))
+        session.execute("import numpy\nlarge = numpy.zeros(1_000_000)").wait()
+        with pytest.raises(ValueRefusedError, match="large .*No space left"):
+            get(session, "large")
+
+
+def test_environment_reaches_interpreter_and_its_children(session: SandboxSession) -> None:
+    bridge.call(set_environment, session, {"A": "b 'c' $d\n"})
+    assert session.execute(
+        "import os, subprocess; os.environ['A'], subprocess.getoutput('printf %s \"$A\"')"
+    ).wait() == ("(\"b 'c' $d\\n\", \"b 'c' $d\")")
