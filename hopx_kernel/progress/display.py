@@ -143,7 +143,7 @@ class RunDisplay:
         elif self._is_shown or self._has_bars:
             self._publish_snapshot()
         if self._view is not None:
-            self._view.close()
+            self._view.close(self._snapshot_html(now))
             self._view = None
         self._is_dirty = False
         if self.options.front_end == "widgets":
@@ -270,9 +270,7 @@ class RunDisplay:
 
     def _publish_snapshot(self) -> None:
         now = self._now()
-        model = self.model if self.options.bars else ProgressModel()
-        run = None if self.options.header == "off" else self.run
-        data = {"text/html": snapshot_html(model, run, now), "text/plain": self._snapshot_text(now)}
+        data = {"text/html": self._snapshot_html(now), "text/plain": self._snapshot_text(now)}
         # What a cleared output took away is shown again; the rest replaces what is on the page.
         shown = self._is_shown and not self._is_cleared
         self._publish_display("update_display_data" if shown else "display_data", data)
@@ -281,6 +279,10 @@ class RunDisplay:
     def _publish_display(self, msg_type: str, data: dict[str, Any]) -> None:
         content = {"data": data, "metadata": {}, "transient": {"display_id": self._display_id}}
         self._publish(msg_type, content, {})
+
+    def _snapshot_html(self, now: float) -> str:
+        model = self.model if self.options.bars else ProgressModel()
+        return snapshot_html(model, None if self.options.header == "off" else self.run, now)
 
     def _snapshot_text(self, now: float) -> str:
         model = self.model if self.options.bars else ProgressModel()

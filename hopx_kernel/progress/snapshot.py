@@ -69,7 +69,8 @@ def detail_html(row: Row) -> str:
     """The last column: percent, count, rate, time, metrics with their sparklines."""
     percent = "&nbsp;" if row.percent is None else percent_text(row.percent)
     lead = f'<div style="float:left;width:56px;font-weight:600">{percent}</div>'
-    facts = f'<span style="{_MUTED};padding-right:14px;white-space:nowrap">{escape(" · ".join(row.facts))}</span>'
+    facts = escape(" · ".join(row.facts))
+    facts = f'<span style="{_MUTED};padding-right:14px;white-space:nowrap">{facts}</span>' if facts else ""
     metrics = "".join(_metric_html(metric) for metric in row.metrics)
     return f'<div class="{NO_MATH}" style="overflow:hidden">{lead}<div style="overflow:hidden">{facts}{metrics}</div></div>'
 

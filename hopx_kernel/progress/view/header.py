@@ -23,6 +23,10 @@ class Header(Protocol):
         """What is shown."""
 
     @property
+    def pages(self) -> int:
+        """How many pages have shown it; more than one after a reload. 1 where pages do not tell."""
+
+    @property
     def is_ready(self) -> bool:
         """Whether the front end is known to show it."""
 
@@ -50,6 +54,7 @@ class PlainHeader:
     """The header in ipywidgets that every front end with widgets has. Its clock moves with the refreshes."""
 
     is_ready = True
+    pages = 1
 
     def __init__(self, on_stop: Callable[[], None] | None) -> None:
         self._text = ipywidgets.HTML()

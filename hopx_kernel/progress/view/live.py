@@ -27,6 +27,7 @@ _CLASS = "hopx-run"
 # that move where the end is not known.
 _STYLE = """<style>
 .hopx-run .widget-html, .hopx-run .widget-html-content { margin: 0; min-width: 0; height: auto; line-height: 20px;
+  align-self: center;
   font-family: system-ui, -apple-system, 'Segoe UI', sans-serif; font-size: 13px; color: inherit }
 .hopx-run { color: var(--jp-content-font-color1, inherit); overflow: visible }
 .hopx-run .widget-hprogress { margin: 0; height: 8px; align-self: center; width: 100% }
@@ -126,8 +127,15 @@ class LiveView:
             sent += 1
         return sent
 
-    def close(self) -> None:
-        """Close every comm of the view."""
+    def close(self, record: str) -> None:
+        """Close every comm of the view, which the record has replaced.
+
+        A page that was reloaded while the code ran has lost its way to replace an output: there the view stays, with
+        the record's HTML in it and two comms open.
+        """
+        is_orphan = self._header is not None and self._header.pages > 1
+        if is_orphan:
+            self._root.children = [ipywidgets.HTML(record, layout=self._root.layout)]
         for line in self._lines.values():
             line.close()
         self._lines.clear()
@@ -135,8 +143,9 @@ class LiveView:
             self._header.close()
         self._foot.close()
         self._shared.close()
-        for widget in (self._root, self._grid):
-            close_widget(widget)
+        close_widget(self._grid)
+        if not is_orphan:
+            close_widget(self._root)
 
     def _children(self) -> list[ipywidgets.Widget]:
         head = [] if self._header is None else [self._header.widget]

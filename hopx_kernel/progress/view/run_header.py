@@ -45,9 +45,14 @@ class RunHeader:
     def __init__(self, on_stop: Callable[[], None] | None) -> None:
         self._on_stop = on_stop
         self._seen: tuple[dict[str, Any], int] | None = None
-        self.is_ready = False
+        self.pages = 0
         self._widget = _Widget()
         self._widget.on_msg(self._take)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a page has shown it."""
+        return self.pages > 0
 
     @property
     def widget(self) -> ipywidgets.Widget:
@@ -85,6 +90,6 @@ class RunHeader:
     def _take(self, _widget: Any, content: Any, _buffers: Any) -> None:
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "ready":
-            self.is_ready = True
+            self.pages += 1
         elif kind == "stop" and self._on_stop is not None:
             self._on_stop()

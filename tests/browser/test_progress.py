@@ -1,0 +1,206 @@
+"""Progress in a real JupyterLab: live bars and header, Stop while the cell runs, and the record that stays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+
+from .conftest import TOKEN, LabServer
+from .lab import LabPage
+
+pytestmark = pytest.mark.browser
+
+NESTED = """
+import time, math
+kept = 42
+for epoch in track(range(3), "Training"):
+    for phase in track(("train", "validate"), "Phases"):
+        for batch in track(range(60), "Batches", unit="rows"):
+            time.sleep(0.02)
+            step = epoch * 40 + batch
+            progress("Metrics", task="metrics", data={"loss": math.exp(-step / 40), "accuracy": 1 - math.exp(-step / 30)})
+""".strip()
+
+EVIL = "<img src=x onerror=\"document.title='owned'\"> $x^2$ <b>bold</b>"
+
+
+class Frames:
+    """Moments at which the page got a message of its kernel, in seconds."""
+
+    def __init__(self, page: Page) -> None:
+        self.received: list[float] = []
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: WebSocket) -> None:
+        if "/channels" in socket.url:
+            socket.on("framereceived", lambda _: self.received.append(time.monotonic()))
+
+
+def header(lab: LabPage, cell: int) -> Any:
+    return lab.output(cell).locator(".hopx-header-root")
+
+
+def wait_for_text(lab: LabPage, cell: int, text: str, seconds: float = 30) -> None:
+    expect(lab.output(cell)).to_contain_text(text, timeout=seconds * 1000)
+
+
+def test_nested_bars_move_stop_works_and_the_record_survives_everything(lab_page: LabPage, tmp_path: Path) -> None:
+    path = lab_page.open_notebook(NESTED, "print(kept)")
+    lab_page.run(0)
+    bars = lab_page.output(0).locator(".progress-bar")
+    expect(bars).to_have_count(4)
+    read = "Array.from(root.querySelectorAll('.progress-bar')).slice(0, 3).map(bar => bar.style.width).join(' ')"
+    recording = lab_page.record(lab_page.output(0), read)
+    wait_for_text(lab_page, 0, "1/2 ·")
+    lab_page.screenshot("progress-live-light")
+    seen = [widths for _, widths in lab_page.recorded(recording)]
+    inner = {widths.split()[2] for widths in seen if len(widths.split()) == 3}
+    assert len(inner) >= 5, seen
+    assert len({widths.split()[1] for widths in seen if len(widths.split()) == 3}) >= 2, seen
+
+    stop = header(lab_page, 0).get_by_role("button", name="Stop")
+    pressed = time.monotonic()
+    stop.click()
+    wait_for_text(lab_page, 0, "variables kept", seconds=10)
+    assert time.monotonic() - pressed < 5
+    record = lab_page.output(0).locator("[data-mime-type='text/html']").first
+    expect(record).to_contain_text("Stopped")
+    expect(record).to_contain_text("stopped after")
+    expect(bars).to_have_count(0)
+    lab_page.run_to_end(1)
+    wait_for_text(lab_page, 1, "42")
+    lab_page.screenshot("progress-record-light")
+
+    shown = record.inner_text()
+    lab_page.save()
+    lab_page.reload()
+    again = lab_page.output(0).locator("[data-mime-type='text/html']").first
+    expect(again).to_contain_text("Training")
+    assert again.inner_text() == shown
+    assert lab_page.output(0).locator(".jupyter-widgets").count() == 0
+    expect(lab_page.output(0)).not_to_contain_text("model not found")
+
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    outputs = [output for output in notebook["cells"][0]["outputs"] if output["output_type"] == "display_data"]
+    assert len(outputs) == 1 and "application/vnd.jupyter.widget-view+json" not in outputs[0]["data"]
+    html = export(path, tmp_path)
+    for text in ("Stopped", "variables kept", "Training", "Batches"):
+        assert text in html
+
+
+def export(path: Path, folder: Path) -> str:
+    """What nbconvert makes of a notebook."""
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", str(path), "--output-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return (folder / path.with_suffix(".html").name).read_text(encoding="utf-8")
+
+
+def test_clock_ticks_without_messages(lab_page: LabPage) -> None:
+    frames = Frames(lab_page.page)
+    lab_page.open_notebook("import time; time.sleep(9)")
+    lab_page.run(0)
+    expect(header(lab_page, 0)).to_be_visible(timeout=10_000)
+    clock = header(lab_page, 0).locator(".hopx-header-clock")
+    ticks: list[float] = []
+    text, deadline = clock.inner_text(), time.monotonic() + 5.5
+    while time.monotonic() < deadline:
+        lab_page.page.wait_for_timeout(50)
+        if (now := clock.inner_text()) != text:
+            text = now
+            ticks.append(time.monotonic())
+    assert len(ticks) >= 4, ticks
+    # The longest stretch of ticks in which not one frame came: heartbeats are five seconds apart.
+    longest = max(
+        sum(1 for tick in ticks if start < tick < end)
+        for start, end in zip([ticks[0] - 1, *frames.received], [*frames.received, ticks[-1] + 1], strict=True)
+    )
+    assert longest >= 3, (ticks, frames.received)
+
+
+def test_header_is_reachable_by_keyboard_and_named(lab_page: LabPage) -> None:
+    lab_page.open_notebook("import time; time.sleep(60)")
+    lab_page.run(0)
+    expect(header(lab_page, 0)).to_be_visible(timeout=10_000)
+    expect(lab_page.output(0).get_by_role("group", name="Run")).to_be_visible()
+    expect(lab_page.output(0).get_by_role("timer")).to_be_visible()
+    button = header(lab_page, 0).get_by_role("button", name="Stop")
+    button.focus()
+    expect(button).to_be_focused()
+    lab_page.page.keyboard.press("Enter")
+    wait_for_text(lab_page, 0, "variables kept", seconds=10)
+
+
+def test_page_that_is_reloaded_while_the_cell_runs_shows_its_bars_and_then_the_record(lab_page: LabPage) -> None:
+    lab_page.open_notebook("import time\nfor i in track(range(150), 'Long work'): time.sleep(0.1)")
+    lab_page.run(0)
+    expect(lab_page.output(0).locator(".progress-bar")).to_be_visible()
+    lab_page.save()
+    lab_page.page.reload()
+    expect(lab_page.page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
+    expect(lab_page.output(0).locator(".progress-bar")).to_be_visible(timeout=20_000)
+    expect(header(lab_page, 0)).to_be_visible()
+    header(lab_page, 0).get_by_role("button", name="Stop").click()
+    wait_for_text(lab_page, 0, "variables kept", seconds=10)
+    expect(lab_page.output(0)).to_contain_text("Long work")
+    expect(lab_page.output(0).locator(".progress-bar")).to_have_count(0)
+
+
+def test_markup_from_a_message_is_shown_as_text(lab_page: LabPage) -> None:
+    source = f"import time\nevil = {EVIL!r}\nprogress(evil, 40, data={{evil: evil}})\nresult({{evil: evil}}); error(evil)\ntime.sleep(3)"
+    lab_page.open_notebook(source)
+    lab_page.run(0)
+    expect(header(lab_page, 0)).to_be_visible()
+    assert_harmless(lab_page)
+    expect(lab_page.prompt(0)).to_have_text("[1]:")
+    assert_harmless(lab_page)
+
+
+def assert_harmless(lab: LabPage) -> None:
+    output = lab.output(0)
+    expect(output).to_contain_text("$x^2$")
+    assert output.locator("img, b, mjx-container, .MathJax").count() == 0
+    assert lab.page.title() != "owned"
+
+
+@pytest.fixture
+def dark_theme(lab_server: LabServer) -> Iterator[None]:
+    """The user's setting, as JupyterLab itself stores it."""
+    set_theme(lab_server, "JupyterLab Dark")
+    yield
+    set_theme(lab_server, "JupyterLab Light")
+
+
+def set_theme(server: LabServer, theme: str) -> None:
+    request = urllib.request.Request(
+        f"{server.url}lab/api/settings/@jupyterlab/apputils-extension:themes",
+        method="PUT",
+        data=json.dumps({"raw": json.dumps({"theme": theme})}).encode(),
+        headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30):
+        pass
+
+
+@pytest.mark.usefixtures("dark_theme")
+def test_dark_theme_is_followed(lab_page: LabPage) -> None:
+    lab_page.open_notebook("result({'loss': 0.01, 'layers': [64, 128]}); error('the loss went up')\n" + NESTED)
+    assert lab_page.page.evaluate("document.body.dataset.jpThemeLight") == "false"
+    lab_page.run(0)
+    expect(header(lab_page, 0)).to_be_visible()
+    wait_for_text(lab_page, 0, "1/2 ·")
+    color = header(lab_page, 0).locator(".hopx-header-clock").evaluate("element => getComputedStyle(element).color")
+    channels = [float(part) for part in color[color.index("(") + 1 : -1].replace(",", " ").split()[:3]]
+    assert sum(channels) / 3 > 120, color
+    lab_page.screenshot("progress-live-dark")
+    header(lab_page, 0).get_by_role("button", name="Stop").click()
+    wait_for_text(lab_page, 0, "variables kept", seconds=10)
+    lab_page.screenshot("progress-record-dark")
