@@ -15,7 +15,7 @@ import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 
@@ -66,6 +66,9 @@ class FileEntry:
         return stat.S_ISLNK(self.mode)
 
 
+FileEntries: TypeAlias = "list[FileEntry]"  # in the class below, `list` is a method
+
+
 class Files:
     """Files in one sandbox; `Sandbox.files`. Each method has a twin that is awaited, ``..._async``.
 
@@ -104,11 +107,11 @@ class Files:
 
     # ------------------------------------------------------------------ names
 
-    def list(self, path: str = ".") -> list[FileEntry]:
+    def list(self, path: str = ".") -> FileEntries:
         """A directory's entries, by name."""
         return bridge.call(self._list, path)
 
-    async def list_async(self, path: str = ".") -> list[FileEntry]:  # type: ignore[valid-type]  # `list` above
+    async def list_async(self, path: str = ".") -> FileEntries:
         """As `list`."""
         return await bridge.call_async(self._list, path)
 
@@ -181,9 +184,9 @@ class Files:
     async def _read(self, path: str) -> bytes:
         return await self._owner.sandbox.read_file(_checked(path))
 
-    async def _list(self, path: str) -> list[FileEntry]:  # type: ignore[valid-type]  # `list` above
+    async def _list(self, path: str) -> FileEntries:
         rows = await self._ask("list", path)
-        return [_entry(path, row) for row in (rows if isinstance(rows, list_type) else [])]
+        return _entries(path, rows)
 
     async def _exists(self, path: str) -> bool:
         return await self._ask("exists", path) is True
@@ -287,9 +290,6 @@ async def _copy(
             on_progress(done, size)
 
 
-list_type = list  # `Files.list` hides the builtin in the class's body only, and annotations read it there
-
-
 class _Received:
     """What a process writes: a line, then bytes."""
 
@@ -365,10 +365,12 @@ def _answer(path: str, line: bytes) -> Any:
     raise OSError(code, reason, path)
 
 
-def _entry(directory: str, row: Any) -> FileEntry:
+def _entries(directory: str, rows: Any) -> FileEntries:
     try:
-        name, mode, size, modified = row
-        return FileEntry(str(name), posixpath.join(directory, str(name)), int(size), float(modified), int(mode))
+        return [
+            FileEntry(str(name), posixpath.join(directory, str(name)), int(size), float(modified), int(mode))
+            for name, mode, size, modified in rows
+        ]
     except (TypeError, ValueError) as exc:
         raise SandboxError(f"the sandbox's listing of {directory!r} makes no sense") from exc
 
