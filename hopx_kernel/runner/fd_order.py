@@ -94,7 +94,7 @@ def guard_fds(flush: Callable[[], None]) -> None:
     for name in ("write", "writev"):
         if hasattr(os, name):
             setattr(os, name, _flushing_for_fds(getattr(os, name), flush))
-    for name in ("_exit", "abort"):
+    for name in ("_exit", "abort", "closerange"):
         setattr(os, name, _flushing(getattr(os, name), flush))
 
 

@@ -86,6 +86,7 @@ class Interpreter:
 
     def _set_up(self) -> None:
         gc.enable()
+        self._interrupts.user_globals = self._shell.module.__dict__
         self._interrupts.explain = self._explain_interrupt
         self._interrupts.install()
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -7,9 +7,10 @@ While the main thread is inside `Interrupts.deferred`, a SIGINT waits until it l
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 __all__ = ["Interrupts"]
 
@@ -27,6 +28,8 @@ class Interrupts:
         Cancels the suspended cell, from a signal handler.
     explain : callable or None
         Gives the text of the `KeyboardInterrupt`.
+    user_globals : dict or None
+        The cells' namespace: code that it is in, or that is called from there, is user code.
     """
 
     def __init__(self) -> None:
@@ -34,17 +37,20 @@ class Interrupts:
         self.waits = False
         self.cancel: Optional[Callable[[], None]] = None
         self.explain: Optional[Callable[[], str]] = None
+        self.user_globals: Optional[Dict[str, Any]] = None
         self._main = threading.main_thread().ident
         self._depth = 0
         self._pending = False
         self._count = 0
+        self._raised = False
 
     def count(self) -> int:
         """How many interrupts there were."""
         return self._count
 
     def install(self) -> None:
-        """Make SIGINT ours: at the start, and before every run, since user code may replace the handler."""
+        """Make SIGINT ours: at the start, and before everything we run, since user code may replace the handler."""
+        self._raised = False
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
 
@@ -57,10 +63,25 @@ class Interrupts:
 
     def _raise(self, frame: Optional[FrameType]) -> None:
         if not self.code_runs and self.cancel is not None:
+            self._raised = True
             self.cancel()
-        if self.code_runs or (not self.waits and _in_callback(frame)):
-            message = self.explain() if self.explain is not None else ""
-            raise KeyboardInterrupt(message) if message else KeyboardInterrupt
+        in_user_code = self._is_user_code(frame)
+        if self.code_runs:
+            # Once is enough where the shell, having been interrupted, says so; user code that goes on is hit again.
+            if self._raised and not in_user_code:
+                return
+        elif self.waits or not in_user_code:
+            return
+        self._raised = True
+        message = self.explain() if self.explain is not None else ""
+        raise KeyboardInterrupt(message) if message else KeyboardInterrupt
+
+    def _is_user_code(self, frame: Optional[FrameType]) -> bool:
+        while frame is not None:
+            if frame.f_globals is self.user_globals:
+                return True
+            frame = frame.f_back
+        return False
 
     def __enter__(self) -> None:
         """Start a section that a SIGINT must not cut; sections nest, and other threads than the main pass through."""
@@ -72,19 +93,10 @@ class Interrupts:
             self._depth -= 1
             if not self._depth and self._pending:
                 self._pending = False
-                self._raise(None)
+                self._raise(sys._getframe(1))
 
     def reset_after_fork(self) -> None:
         """In a forked child: no section is open, and the only thread is the main one."""
         self._depth, self._pending = 0, False
         self._main = threading.get_ident()
         self.cancel = None
-
-
-def _in_callback(frame: Optional[FrameType]) -> bool:
-    """Whether the event loop is in somebody's callback, and not between two."""
-    while frame is not None:
-        if frame.f_code.co_name == "_run" and frame.f_code.co_filename.endswith("events.py"):
-            return True
-        frame = frame.f_back
-    return False

@@ -50,11 +50,14 @@ def main(argv: List[str]) -> None:
 
 def _build_shell(breathe: Callable[[], None], has_ipython: bool) -> BaseShell:
     breathe()
+    for name in _STEPS if has_ipython else ():
+        try:
+            importlib.import_module(name)
+        except Exception:
+            break  # the next import tells what is wrong
+        breathe()
     if has_ipython:
         try:
-            for name in _STEPS:
-                importlib.import_module(name)
-                breathe()
             from .shell import IPythonShell
 
             return IPythonShell()

@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from . import limits
 from .base_shell import BaseShell, CellRequest
+from .frames_of_ours import hide_own_frames
 from .jsonable import safe_repr
 from .services import Services
 
@@ -115,6 +116,8 @@ class PlainShell(BaseShell):
         trace = exc.__traceback__
         while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<cell "):
             trace = trace.tb_next
+        exc.__traceback__ = trace
+        hide_own_frames(exc)
         lines = [line.rstrip("\n") for line in traceback.format_exception(type(exc), exc, trace)]
         note = limits.explain(exc)
         evalue = safe_str(exc)

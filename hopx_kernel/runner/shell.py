@@ -20,6 +20,7 @@ from traitlets.config import Config
 
 from . import limits
 from .base_shell import BaseShell, CellRequest
+from .frames_of_ours import hide_own_frames
 from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
 from .kernel_facade import KernelFacade
 from .services import Services
@@ -107,6 +108,7 @@ class SandboxShell(InteractiveShell):  # type: ignore[misc]
             assert cancelled is not None
             interrupt = KeyboardInterrupt().with_traceback(cancelled.__traceback__)
             exc_tuple = (KeyboardInterrupt, interrupt, cancelled.__traceback__)
+        hide_own_frames(exc_tuple[1] if exc_tuple is not None else sys.exc_info()[1])
         return super().showtraceback(exc_tuple, *args, **options)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
@@ -172,7 +174,10 @@ class IPythonShell(BaseShell):
             name = type(error).__name__ if error is not None else "DisplayError"
             if ip.was_cancelled and isinstance(error, CancelledError):
                 name = "KeyboardInterrupt"
-            content.update(ename=name, evalue=ip.last_evalue or _text_of(error), traceback=ip.last_traceback or [])
+            evalue = ip.last_evalue or _text_of(error)
+            content.update(ename=name, evalue=evalue, traceback=ip.last_traceback or [f"{name}: {evalue}"])
+            if ip.last_traceback is None:  # an interrupt came while the traceback was made
+                ip.services.emit("error", {key: content[key] for key in ("ename", "evalue", "traceback")})
         content["user_expressions"] = {} if failed else ip.user_expressions(request.user_expressions)
         content["payload"] = ip.payload_manager.read_payload()
         ip.payload_manager.clear_payload()

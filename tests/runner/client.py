@@ -16,7 +16,7 @@ from typing import Any
 from hopx_kernel.protocol import HostConnection, Message, RunnerOptions
 from hopx_kernel.runner.bundle import build_bundle
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 12.0
 
 
 class RunnerClient:
@@ -119,7 +119,7 @@ class RunnerClient:
         """End the process by closing its stdin."""
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
-            stream.close()
+            stream.close()  # twice is no harm
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
