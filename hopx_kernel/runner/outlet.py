@@ -25,8 +25,9 @@ __all__ = ["Outlet"]
 #: Text of one message at most: few messages for a flood, and still a quarter of a frame after escaping.
 TEXT_BOUND = 64 * 1024
 
-#: Texts longer than the first are counted; at the second whoever writes has to send them itself.
-LONG_TEXT, LONG_BOUND = 1024, 4 * TEXT_BOUND
+#: Texts longer than the first are counted; at the second whoever writes has to send them itself. Shorter ones are bound
+#: by their number, to 4 MiB, without the cost of counting.
+LONG_TEXT, LONG_BOUND = 128, 4 * TEXT_BOUND
 
 #: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
 #: host more than it shows. And so few writes between two of its visits are no flood any more.
