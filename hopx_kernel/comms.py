@@ -158,7 +158,7 @@ class Comms:
     def _finish(self, msg_id: str) -> None:
         handled = self._relayed.get(msg_id)
         if handled is not None:
-            self._cells.settle_parent(msg_id)
+            self._cells.finish_callback(msg_id)
             handled.set()
 
     def _opened(self, comm_id: str, event: Message) -> bool:
@@ -190,8 +190,8 @@ class Comms:
             self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, {})
         for states in self._states.values():
             states.give_up()
-        for handled in self._relayed.values():
-            handled.set()
+        for msg_id in list(self._relayed):
+            self._finish(msg_id)
 
     # ------------------------------------------------------------------ states after a reload
 

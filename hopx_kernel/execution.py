@@ -10,6 +10,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -201,8 +202,18 @@ class Cells:
         """Let the events of a comm message find their parent."""
         shaper = StreamShaper(self._limit_bytes)
         output = RunOutput(request, self._publisher, trust=self.trust, shaper=shaper)
+        # Where a callback's output is shown is the front end's matter; a header appears only together with bars.
+        front_end: FrontEnd = "text" if self._config.progress == "text" else "widgets"
+        options = replace(self._progress_options(front_end), header_after_seconds=None, keep_view=True)
+        output.display = self._make_display(request, output, options)
         _remember(self._comm_outputs, request.msg_id, output)
         return output
+
+    def finish_callback(self, msg_id: str) -> None:
+        """Note that everything which a comm message has set off has happened."""
+        output = self._comm_outputs.get(msg_id)
+        if output is not None:
+            output.finish_callback()
 
     def _find_output(self, msg_id: str) -> RunOutput | None:
         return self._outputs.get(msg_id) or self._comm_outputs.get(msg_id)
@@ -224,28 +235,31 @@ class Cells:
             ask=ask,
             execution_count=count,
         )
-        output.display = self._make_display(request, output)
+        found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
+        chosen: dict[str, FrontEnd] = {"widgets": "widgets", "text": "text"}
+        options = self._progress_options(chosen.get(self._config.progress, found))
+        output.display = self._make_display(request, output, options)
         _remember(self._outputs, request.msg_id, output)
         return output
 
-    def _make_display(self, request: Request, output: RunOutput) -> RunDisplay:
+    def _progress_options(self, front_end: FrontEnd) -> ProgressOptions:
         config = self._config
-        found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
-        chosen: dict[str, FrontEnd] = {"widgets": "widgets", "text": "text"}
-        options = ProgressOptions(
+        return ProgressOptions(
             bars=config.progress != "off",
-            front_end=chosen.get(config.progress, found),
+            front_end=front_end,
             header="auto" if config.header else "off",
             header_after_seconds=config.header_after_seconds,
             kind=config.kind,
             is_isolated=config.kind != "process",
         )
 
+    def _make_display(self, request: Request, output: RunOutput, options: ProgressOptions) -> RunDisplay:
         def publish(msg_type: str, content: dict[str, Any], metadata: dict[str, Any]) -> None:
             self._publisher.publish(msg_type, content, request.message, metadata)
 
         def stop() -> None:
-            if output is self._current and self._group is not None:
+            is_callback = request.msg_type != "execute_request"
+            if (output is self._current or is_callback) and self._group is not None:
                 self._group.start_soon(self.interrupt)
 
         return RunDisplay(publish, options, on_stop=stop)

@@ -88,6 +88,7 @@ class RunOutput:
         self._ask = ask
         self._execution_count = execution_count
         self._timer: asyncio.TimerHandle | None = None
+        self._error_name = ""
         self._markers = MarkerParser(request.msg_id)
         self._held_until: float | None = None
         self._text_filter = {"stdout": trust.text_filter(), "stderr": trust.text_filter()}
@@ -193,6 +194,8 @@ class RunOutput:
         self._publisher.publish("clear_output", event.content, self.parent)
 
     async def _take_error(self, event: Message) -> None:
+        self._error_name = event.content["ename"]
+        self.end()  # the last lines that were printed stand above their error
         content = {**event.content, "traceback": [self._trust.text(str(line)) for line in event.content["traceback"]]}
         if content["ename"] == SandboxLostError.__name__ and not content["traceback"]:
             content["evalue"] += "\nIts variables and files are gone. The next cell starts a fresh one."
@@ -206,6 +209,16 @@ class RunOutput:
 
     async def _take_alert(self, event: Message) -> None:
         self.publish_stream("stderr", self._trust.text(str(event.content.get("message", ""))) + "\n")
+
+    def finish_callback(self) -> None:
+        """End a comm message's output, as an ``execute_reply`` ends a run's."""
+        self._release_held()
+        if self.display is not None:
+            self._publisher.set_parent(self._request.idents, self.parent)
+            ename = self._error_name
+            interrupted = {"reason": "interrupted"} if ename == "KeyboardInterrupt" else {}
+            self.display.finish({"status": "error", "ename": ename, **interrupted} if ename else {"status": "ok"})
+        self.end()
 
     async def _take_reply(self, event: Message) -> None:
         self._release_held()

@@ -143,7 +143,7 @@ class RunDisplay:
         elif self._is_shown or self._has_bars:
             self._publish_snapshot()
         if self._view is not None:
-            self._view.close(self._snapshot_html(now))
+            self._view.close(self._snapshot_html(now), keep=self.options.keep_view)
             self._view = None
         self._is_dirty = False
         if self.options.front_end == "widgets":

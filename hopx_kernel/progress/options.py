@@ -37,6 +37,9 @@ class ProgressOptions:
         Kind of the sandbox, shown in the header.
     is_isolated : bool
         False is shown as "not isolated".
+    keep_view : bool
+        The view stays when the run has ended, with the record in it: for a callback, whose output is often in an
+        Output widget, where no ``update_display_data`` replaces it.
     """
 
     bars: bool = True
@@ -46,6 +49,7 @@ class ProgressOptions:
     refresh_seconds: float = 0.1
     kind: str = "local"
     is_isolated: bool = True
+    keep_view: bool = False
 
 
 def find_front_end(

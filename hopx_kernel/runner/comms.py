@@ -7,6 +7,7 @@ import traceback
 from typing import Any, Dict, Optional, Set
 
 from ..protocol.messages import Message
+from . import progress
 from .base_shell import BaseShell
 from .limits import flush_c_stdio
 from .parents import current, set_last
@@ -74,6 +75,7 @@ class Comms:
 
     def tell_idle(self, message: Message) -> None:
         """Say that everything which a comm message has set off has happened."""
+        progress.finish_run(message.msg_id)
         flush_c_stdio()
         self._services.emit("status", {"execution_state": "idle"}, parent_id=message.msg_id)
 

@@ -36,6 +36,7 @@ _STYLE = """<style>
 .hopx-run .widget-hprogress .progress-bar { border-radius: 4px; transition: width .12s linear; background: #1e88e5 }
 .hopx-run .hopx-done .progress-bar { background: #43a047 }
 .hopx-run .hopx-failed .progress-bar { background: #e53935 }
+.hopx-run .hopx-failed .progress { background: rgba(229, 57, 53, .25) }
 .hopx-run .hopx-stopped .progress-bar { background: #9e9e9e }
 .hopx-run .hopx-folded { visibility: hidden }
 .hopx-run .hopx-unknown .progress-bar { width: 100% !important; opacity: .55; background-size: 28px 28px;
@@ -127,13 +128,13 @@ class LiveView:
             sent += 1
         return sent
 
-    def close(self, record: str) -> None:
+    def close(self, record: str, *, keep: bool = False) -> None:
         """Close every comm of the view, which the record has replaced.
 
-        A page that was reloaded while the code ran has lost its way to replace an output: there the view stays, with
-        the record's HTML in it and two comms open.
+        A page that was reloaded while the code ran has lost its way to replace an output: there the view stays, and
+        where it is told to, with the record's HTML in it and two comms open.
         """
-        is_orphan = self._header is not None and self._header.pages > 1
+        is_orphan = keep or (self._header is not None and self._header.pages > 1)
         if is_orphan:
             self._root.children = [ipywidgets.HTML(record, layout=self._root.layout)]
         for line in self._lines.values():
