@@ -146,7 +146,8 @@ def _folded_html(rows: Sequence[Row], row: Row) -> str:
 
 
 def _bar_html(row: Row) -> str:
-    track = "background:rgba(128,128,128,0.25);border-radius:4px;height:8px;overflow:hidden;width:100%"
+    tint = "rgba(229,57,53,0.25)" if row.is_red else "rgba(128,128,128,0.25)"
+    track = f"background:{tint};border-radius:4px;height:8px;overflow:hidden;width:100%"
     if row.percent is None:
         return f'<div style="{track}"></div>'
     color = state_color(row)
