@@ -35,7 +35,7 @@ def test_kind_of_another_package_is_made(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_spawn_imports_nothing_large() -> None:
     source = "import sys, hopx_kernel.sandboxes.spawn; print(' '.join(sys.modules))"
-    outcome = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
+    outcome = subprocess.run([sys.executable, "-S", "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = set(outcome.stdout.split())
     assert "hopx_kernel.sandboxes.spawn" in modules
     assert not modules & {"anyio", "asyncio", "traitlets", "IPython", "ipykernel", "zmq", "logging", "zipfile", "json"}

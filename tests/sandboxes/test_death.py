@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,8 +31,8 @@ async def main():
         sandbox = LocalSandbox()
     await sandbox.start()
     await sandbox.start_runner(RunnerOptions())
-    script = 'trap "" HUP TERM INT; (setsid sleep 600 $0 &) ; nohup sleep 601 $0 & echo up; wait'
-    process = await sandbox.start_process(["bash", "-c", script.replace("sleep", "bash -c 'sleep 600; : $0'"), marker])
+    script = 'trap "" HUP TERM INT; (setsid sleep $0 &) ; sleep $0 & sleep 0.1; echo up; wait'
+    process = await sandbox.start_process(["bash", "-c", script.replace("sleep $0", "bash -c 'sleep 600; :' $0"), marker])
     await process.stream.receive()
     print("up", flush=True)
     await anyio.sleep_forever()
@@ -42,6 +44,19 @@ if how == "thread":
 else:
     anyio.run(main)
 """
+
+
+@contextmanager
+def start_host(how: str, marker: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a sandbox that is up."""
+    command = [sys.executable, "-c", HOST, how, marker]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as host:
+        try:
+            assert host.stdout is not None
+            assert host.stdout.readline() == b"up\n"
+            yield host
+        finally:
+            host.kill()
 
 
 def processes_with(marker: str) -> list[int]:
@@ -89,14 +104,10 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_of_a_sandbox_is_left_when_its_host_is_killed(how: str, signum: int) -> None:
     marker = uuid.uuid4().hex
-    with subprocess.Popen(
-        [sys.executable, "-c", HOST, how, marker], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as host:
-        assert host.stdout is not None
-        assert host.stdout.readline() == b"up\n"
-        pids = processes_below(host.pid)
+    with start_host(how, marker) as host:
         marked = processes_with(marker)
-        assert len(marked) >= 3
+        pids = processes_below(host.pid)
+        assert len(marked) >= 4
         assert set(marked) <= set(pids)
         assert len(pids) >= 6
         os.kill(host.pid, signum)
@@ -104,18 +115,12 @@ def test_nothing_of_a_sandbox_is_left_when_its_host_is_killed(how: str, signum: 
             # Its main thread only waits for the other: the sandbox lives on until the process does not.
             host.kill()
         host.wait(10)
-    assert wait_until_gone(pids) == []
-    assert processes_with(marker) == []
+        assert wait_until_gone(pids) == []
+        assert processes_with(marker) == []
 
 
 def test_nothing_of_a_sandbox_is_left_when_bubblewrap_is_killed() -> None:
-    marker = uuid.uuid4().hex
-    with subprocess.Popen([sys.executable, "-c", HOST, "plain", marker], stdout=subprocess.PIPE) as host:
-        assert host.stdout is not None
-        assert host.stdout.readline() == b"up\n"
+    with start_host("plain", uuid.uuid4().hex) as host:
         pids = [pid for pid in processes_below(host.pid) if pid != host.pid]
         os.kill(pids[0], signal.SIGKILL)
-        try:
-            assert wait_until_gone(pids) == []
-        finally:
-            host.kill()
+        assert wait_until_gone(pids) == []
