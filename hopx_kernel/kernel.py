@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 import platform
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, ClassVar
 
 import anyio
@@ -131,18 +133,19 @@ class HopxKernel(Kernel):
         buffers: list[Any] | None = None,
     ) -> None:
         """See `Publisher`."""
-        self.session.send(
-            self.iopub_socket,
-            msg_type,
-            content,
-            parent,
-            ident=self._topic(msg_type),
-            buffers=buffers,
-            metadata=metadata,
-        )
+        send = partial(self._send, self.iopub_socket, msg_type, parent=parent, ident=self._topic(msg_type))
+        send(content, buffers=buffers, metadata=metadata)
         if self.behind_server and msg_type not in _UNCOUNTED:
             size = len(content["text"].encode("utf-8", "replace")) + 1024 if msg_type == "stream" else 0
             self._limiter.count(time.monotonic(), size)
+
+    def _send(self, socket: Any, msg_type: str, content: Any, **options: Any) -> None:
+        """Send a message; halves of surrogate pairs, which no UTF-8 can carry, become question marks."""
+        try:
+            self.session.send(socket, msg_type, content, **options)
+        except UnicodeEncodeError:
+            packed = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+            self.session.send(socket, msg_type, packed, **{**options, "metadata": None})
 
     async def room(self) -> None:
         """See `Publisher`."""
@@ -203,7 +206,7 @@ class HopxKernel(Kernel):
 
     def _reply(self, socket: Any, request: Request, content: dict[str, Any], metadata: Any = None) -> None:
         reply_type = request.msg_type.removesuffix("_request") + "_reply"
-        self.session.send(socket, reply_type, content, request.message, ident=request.idents, metadata=metadata)
+        self._send(socket, reply_type, content, parent=request.message, ident=request.idents, metadata=metadata)
 
     async def _answer(self, request: Request) -> dict[str, Any] | None:
         """The content of the reply, of whatever kind; None for a message that has none. Never raises."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -116,7 +117,8 @@ class Kernel:
 
     def request(self, msg_type: str, content: Any, **header: Any) -> str:
         """Send any message on the shell channel; gives its msg_id."""
-        message = self.client.session.msg(msg_type, content)
+        packed = content if isinstance(content, dict) else json.dumps(content).encode()
+        message: Message = self.client.session.msg(msg_type, packed)  # type: ignore[arg-type] # bytes pass as they are
         message["header"].update(header)
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
@@ -131,6 +133,12 @@ class Kernel:
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 return reply
         raise TimeoutError(f"no answer to {msg_type}")
+
+    def shut_down(self) -> None:
+        """End the kernel as Jupyter does, and wait until it has gone."""
+        process = self.process
+        self.control("shutdown_request", {"restart": False})
+        process.wait(TIMEOUT)
 
     def interrupt(self) -> dict[str, Any]:
         """Interrupt as Jupyter does; gives the reply's content."""

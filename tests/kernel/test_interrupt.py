@@ -1,0 +1,101 @@
+"""Interrupt, wherever the code is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from .client import Kernel, Outcome
+
+PLACES = {
+    "pure Python": "print('started', flush=True)\nwhile True: pass",
+    "sleep": "import time; print('started'); time.sleep(60)",
+    "subprocess": "import subprocess; print('started'); subprocess.run(['sleep', '60'])",
+    "shell line": "print('started')\n!sleep 60",
+    "top-level await": "import asyncio; print('started'); await asyncio.sleep(60)",
+    "a flood": "print('started')\nwhile True: print('x' * 100)",
+    "numpy": "import numpy, time; print('started')\na = numpy.ones((700, 700))\nwhile True: a @ a",
+}
+
+
+def assert_interrupted(outcome: Outcome) -> None:
+    assert outcome.content["status"] == "error"
+    assert outcome.content["ename"] == "KeyboardInterrupt"
+    assert outcome.error["ename"] == "KeyboardInterrupt"
+    assert outcome.types[-1] == "idle"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_interrupt_stops_and_keeps_variables(kernel: Kernel, place: str) -> None:
+    kernel.run("kept = 'yes'")
+    run = kernel.send(PLACES[place])
+    kernel.wait_for_text(run, "started")
+    started = time.monotonic()
+    reply = kernel.interrupt()
+    assert_interrupted(kernel.collect(run))
+    assert time.monotonic() - started < 5
+    assert reply["status"] == "ok" and reply["stopped"] is True and reply["kept"] is True
+    assert kernel.run("kept").result == "'yes'"
+
+
+def test_interrupt_stops_input(kernel: Kernel) -> None:
+    run = kernel.send("input('name? ')", allow_stdin=True)
+    assert kernel.client.get_stdin_msg(timeout=10)["content"]["prompt"] == "name? "
+    kernel.interrupt()
+    assert_interrupted(kernel.collect(run))
+    kernel.client.input("too late")
+    assert kernel.run("1").result == "1"
+
+
+def test_ten_interrupts_in_a_row_do_no_harm(kernel: Kernel) -> None:
+    kernel.run("kept = 2")
+    run = kernel.send("import time; print('started'); time.sleep(60)")
+    kernel.wait_for_text(run, "started")
+    for _ in range(10):
+        assert kernel.interrupt()["status"] == "ok"
+    assert_interrupted(kernel.collect(run))
+    assert kernel.run("kept").result == "2"
+
+
+def test_interrupt_between_cells_does_no_harm(kernel: Kernel) -> None:
+    kernel.run("kept = 3")
+    for _ in range(3):
+        assert kernel.interrupt()["status"] == "ok"
+    assert kernel.run("kept").result == "3"
+
+
+def test_stray_sigint_interrupts_and_does_not_kill(kernel: Kernel) -> None:
+    kernel.run("kept = 4")
+    os.kill(kernel.process.pid, signal.SIGINT)
+    assert kernel.run("kept").result == "4"
+    run = kernel.send("import time; print('started'); time.sleep(60)")
+    kernel.wait_for_text(run, "started")
+    os.kill(kernel.process.pid, signal.SIGINT)
+    assert_interrupted(kernel.collect(run))
+    assert kernel.run("kept").result == "4"
+
+
+def test_interrupt_aborts_the_queue(kernel: Kernel) -> None:
+    run = kernel.send("import time; print('started'); time.sleep(60)")
+    queued = kernel.send("queued_ran = True")
+    kernel.wait_for_text(run, "started")
+    kernel.interrupt()
+    assert_interrupted(kernel.collect(run))
+    assert kernel.collect(queued).content["status"] == "aborted"
+
+
+def test_code_that_ignores_the_interrupt_is_told_of(kernel: Kernel) -> None:
+    code = (
+        "import time\nprint('started')\nend = time.time() + 4\n"
+        "while time.time() < end:\n    try:\n        time.sleep(0.1)\n    except KeyboardInterrupt:\n        pass\n"
+    )
+    run = kernel.send(code)
+    kernel.wait_for_text(run, "started")
+    reply = kernel.interrupt()
+    assert reply["stopped"] is False
+    outcome = kernel.collect(run)
+    assert outcome.content["status"] == "ok"
+    assert "not stop" in outcome.text("stderr")

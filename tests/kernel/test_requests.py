@@ -1,0 +1,152 @@
+"""Requests of every kind on every channel, right and wrong."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from .client import Kernel
+
+MALFORMED: dict[str, tuple[str, Any]] = {
+    "execute without code": ("execute_request", {}),
+    "execute with a number for code": ("execute_request", {"code": 5}),
+    "execute with a text for silent": ("execute_request", {"code": "1", "silent": "yes"}),
+    "execute with a list of expressions": ("execute_request", {"code": "1", "user_expressions": ["x"]}),
+    "execute with a number as expression": ("execute_request", {"code": "1", "user_expressions": {"a": 1}}),
+    "execute with a list as content": ("execute_request", ["code"]),
+    "complete without code": ("complete_request", {"cursor_pos": 0}),
+    "complete with a text as position": ("complete_request", {"code": "a", "cursor_pos": "0"}),
+    "inspect without code": ("inspect_request", {}),
+    "is_complete without code": ("is_complete_request", {}),
+    "history of an unknown kind": ("history_request", {"hist_access_type": "sideways", "raw": True, "output": False}),
+    "history without a kind": ("history_request", {"raw": True, "output": False}),
+    "history with a text as number": ("history_request", {"hist_access_type": "tail", "n": "many"}),
+    "comm_info with a number as target": ("comm_info_request", {"target_name": 5}),
+    "unknown request": ("frobnicate_request", {"x": 1}),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_request_gets_an_error_reply(kernel: Kernel, name: str) -> None:
+    msg_type, content = MALFORMED[name]
+    outcome = kernel.collect(kernel.request(msg_type, content))
+    assert outcome.reply["msg_type"] == msg_type.replace("_request", "_reply")
+    assert outcome.content["status"] == "error"
+    assert outcome.content["ename"] and outcome.content["evalue"]
+    assert outcome.types[0] == "busy" and outcome.types[-1] == "idle"
+    assert kernel.run("1").result == "1"
+
+
+@pytest.mark.parametrize("msg_type", ["comm_open", "comm_msg", "comm_close"])
+def test_malformed_comm_message_is_survived(kernel: Kernel, msg_type: str) -> None:
+    for content in ({}, {"comm_id": 5}, {"comm_id": "a", "data": "text"}, {"comm_id": "a", "target_name": 7}):
+        assert kernel.collect(kernel.request(msg_type, content), with_reply=False).types == ["busy", "idle"]
+    assert kernel.run("1").result == "1"
+
+
+@pytest.mark.parametrize("content", [{}, {"subshell_id": 5}, {"subshell_id": "none"}])
+def test_delete_of_an_unknown_subshell_is_an_error(kernel: Kernel, content: dict[str, Any]) -> None:
+    assert kernel.control("delete_subshell_request", content)["content"]["status"] == "error"
+
+
+@pytest.mark.parametrize("msg_type", ["debug_request", "frobnicate_request"])
+def test_unknown_control_request_gets_an_error_reply(kernel: Kernel, msg_type: str) -> None:
+    reply = kernel.control(msg_type, {"command": "attach"})
+    assert reply["content"]["status"] == "error"
+    assert reply["msg_type"] == msg_type.replace("_request", "_reply")
+
+
+def test_half_a_surrogate_pair_is_answered(kernel: Kernel) -> None:
+    session = kernel.client.session
+    message = session.msg("execute_request", {"code": "CODE", "silent": False})
+    frames = session.serialize(message)
+    frames[-1] = frames[-1].replace(b"CODE", b"x = '\\ud800'; x")
+    frames[1] = session.sign(frames[2:])
+    kernel.client.shell_channel.socket.send_multipart(frames)
+    outcome = kernel.collect(message["header"]["msg_id"])
+    assert outcome.content["status"] in ("ok", "error")
+    assert outcome.types[0] == "busy" and outcome.types[-1] == "idle"
+
+
+def test_bytes_that_are_no_utf8_are_answered(kernel: Kernel) -> None:
+    session = kernel.client.session
+    message = session.msg("execute_request", {"code": "CODE", "silent": False})
+    frames = session.serialize(message)
+    frames[-1] = frames[-1].replace(b"CODE", b"x = 'a\xff\xfeb'; len(x)")
+    frames[1] = session.sign(frames[2:])
+    kernel.client.shell_channel.socket.send_multipart(frames)
+    assert kernel.collect(message["header"]["msg_id"]).result == "4"
+
+
+def test_unsigned_message_is_thrown_away(kernel: Kernel) -> None:
+    session = kernel.client.session
+    frames = session.serialize(session.msg("execute_request", {"code": "forged = 1"}))
+    frames[1] = b"0" * 64
+    kernel.client.shell_channel.socket.send_multipart(frames)
+    kernel.client.shell_channel.socket.send_multipart([b"<IDS|MSG>", b"garbage"])
+    assert kernel.run("'forged' in globals()").result == "False"
+
+
+def test_kernel_info_tells_the_language(kernel: Kernel) -> None:
+    content = kernel.reply(kernel.request("kernel_info_request", {}))["content"]
+    info = content["language_info"]
+    assert info["name"] == "python" and info["file_extension"] == ".py"
+    assert info["version"] == ".".join(map(str, sys.version_info[:3]))
+    assert content["supported_features"] == ["kernel subshells"]
+    assert "sandbox" in content["banner"]
+    assert all(link["text"] and link["url"].startswith("https://") for link in content["help_links"])
+
+
+def test_connect_request_tells_the_ports(kernel: Kernel) -> None:
+    content = kernel.reply(kernel.request("connect_request", {}))["content"]
+    assert content["shell_port"] == kernel.manager.shell_port
+
+
+def test_control_channel_answers_during_a_run(kernel: Kernel) -> None:
+    run = kernel.send("import time; print('started'); time.sleep(2)")
+    kernel.wait_for_text(run, "started")
+    assert kernel.control("kernel_info_request", {})["content"]["status"] == "ok"
+    usage = kernel.control("usage_request", {})["content"]
+    assert usage["kernel_memory"] > 0
+    kernel.interrupt()
+    kernel.collect(run)
+
+
+def test_subshells_are_made_listed_used_and_deleted(kernel: Kernel) -> None:
+    subshell_id = kernel.control("create_subshell_request", {})["content"]["subshell_id"]
+    assert kernel.control("list_subshell_request", {})["content"]["subshell_id"] == [subshell_id]
+    run = kernel.send("import time; print('started'); time.sleep(2); print('done')")
+    kernel.wait_for_text(run, "started")
+    request = kernel.request("complete_request", {"code": "prin", "cursor_pos": 4}, subshell_id=subshell_id)
+    reply = kernel.reply(request, timeout=1.5)
+    assert "print" in reply["content"]["matches"]
+    assert reply["parent_header"]["subshell_id"] == subshell_id
+    assert kernel.collect(run).text() == "done\n"
+    assert kernel.control("delete_subshell_request", {"subshell_id": subshell_id})["content"]["status"] == "ok"
+    gone = kernel.collect(kernel.request("complete_request", {"code": "a", "cursor_pos": 1}, subshell_id=subshell_id))
+    assert gone.content["status"] == "error"
+
+
+def test_history_is_kept_with_output(kernel: Kernel) -> None:
+    kernel.run("'find me'")
+    content = {"hist_access_type": "tail", "n": 1, "output": True, "raw": True}
+    (entry,) = kernel.reply(kernel.request("history_request", content))["content"]["history"]
+    assert entry[2] == ["'find me'", "'find me'"]
+    search = {"hist_access_type": "search", "pattern": "*find me*", "unique": True, "raw": True, "output": False}
+    assert len(kernel.reply(kernel.request("history_request", search))["content"]["history"]) == 1
+    session, line = entry[0], entry[1]
+    ranged = {"hist_access_type": "range", "session": 0, "start": line, "stop": line + 1, "raw": True, "output": False}
+    assert kernel.reply(kernel.request("history_request", ranged))["content"]["history"] == [
+        [session, line, "'find me'"]
+    ]
+
+
+def test_history_outlives_a_kernel(kernel: Kernel) -> None:
+    with Kernel() as other:
+        other.run("'from another kernel'")
+        other.client.shutdown()
+        other.manager.finish_shutdown()
+    search = {"hist_access_type": "search", "pattern": "*from another kernel*", "raw": True, "output": False}
+    assert kernel.reply(kernel.request("history_request", search))["content"]["history"]

@@ -1,0 +1,67 @@
+"""Jupyter's own tests of a kernel, with every sample filled in, against the installed kernelspec."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jupyter_kernel_test
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed(hopx_kernelspec: str) -> None:
+    """The kernelspec that the classes below name."""
+
+
+class TestStandard(jupyter_kernel_test.KernelTests):
+    kernel_name = "hopx"
+    language_name = "python"
+    file_extension = ".py"
+    code_hello_world = "print('hello, world')"
+    code_stderr = "import sys; print('oops', file=sys.stderr)"
+    completion_samples: ClassVar[list[dict[str, Any]]] = [
+        {"text": "zi", "matches": {"zip"}},
+        {"text": "impor", "matches": {"import"}},
+        {"text": "len.__na", "matches": {"len.__name__"}},
+        {"text": "x = 'a'.isal", "matches": {"'a'.isalnum", "'a'.isalpha"}},
+    ]
+    complete_code_samples: ClassVar[list[str]] = ["1", "print('a')", "def f(x):\n  return x*2\n\n\n", "%time 1", "!ls"]
+    incomplete_code_samples: ClassVar[list[str]] = ["print('''hello", "def f(x):\n  x*2", "for x in y:", "%%bash"]
+    invalid_code_samples: ClassVar[list[str]] = ["import = 7q", "1 +* 2", "x = )"]
+    code_page_something = "zip?"
+    code_generate_error = "raise ValueError('on purpose')"
+    code_execute_result: ClassVar[list[dict[str, str]]] = [
+        {"code": "1+2+3", "result": "6"},
+        {"code": "'it' + 's'", "result": "'its'"},
+        {"code": "[n*n for n in range(1, 4)]", "result": "[1, 4, 9]"},
+        {
+            "code": "from IPython.display import HTML; HTML('<b>bold</b>')",
+            "mime": "text/html",
+            "result": "<b>bold</b>",
+        },
+    ]
+    code_display_data: ClassVar[list[dict[str, str]]] = [
+        {"code": "from IPython.display import HTML, display; display(HTML('<b>test</b>'))", "mime": "text/html"},
+        {"code": "from IPython.display import Math, display; display(Math('\\\\frac{1}{2}'))", "mime": "text/latex"},
+        {"code": "from IPython.display import Markdown, display; display(Markdown('*a*'))", "mime": "text/markdown"},
+        {"code": "from IPython.display import JSON, display; display(JSON({'a': 1}))", "mime": "application/json"},
+        {
+            "code": "from IPython.display import SVG, display\n"
+            'display(SVG(\'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>\'))',
+            "mime": "image/svg+xml",
+        },
+        {
+            "code": "import base64\nfrom IPython.display import Image, display\n"
+            "display(Image(base64.b64decode('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'), format='gif'))",
+            "mime": "image/gif",
+        },
+    ]
+    code_history_pattern = "1?2*"
+    supported_history_operations = ("tail", "range", "search")
+    code_inspect_sample = "zip"
+    code_clear_output = "from IPython.display import clear_output; clear_output()"
+
+
+class TestWelcome(jupyter_kernel_test.IopubWelcomeTests):
+    kernel_name = "hopx"
+    support_iopub_welcome = True
