@@ -112,7 +112,7 @@ def _command(
     options: SandboxOptions, interpreter: Interpreter, bwrap: str, control: int, given: _Descriptors
 ) -> list[str]:
     """What starts the sandbox; `given` begins with the descriptor of the runner's file."""
-    limits = (options.memory_bytes, options.open_files, options.processes if _counts_processes() else None)
+    limits = (options.memory_bytes, options.open_files, options.processes if counts_processes() else None)
     launcher = [interpreter.path, "-I", "-S", LAUNCHER_PATH, str(control), *(str(limit or 0) for limit in limits)]
     # In a file, so that nobody reads the environment off the list of processes.
     arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given))
@@ -159,7 +159,7 @@ def _environment(interpreter: Interpreter) -> dict[str, str]:
     return environment
 
 
-def _counts_processes() -> bool:
+def counts_processes() -> bool:
     """Whether the kernel counts a user's processes per user namespace, and for this user at all.
 
     Before Linux 5.14 the count is that of the host's user, desktop and all. Root's is never held against it.
