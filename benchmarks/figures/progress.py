@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..kernel import BenchKernel, Received
 from .base import Figure, Row, Sample, worst
 
@@ -57,15 +59,13 @@ def _densest_second(messages: list[Received]) -> float:
 
 
 def _shows_the_end(messages: list[Received]) -> bool:
-    """Whether what is shown last is the last value: as the value of a bar, or in the record that stays."""
-    values = [
-        value
-        for message in messages
-        if message.msg_type == "comm_msg"
-        for key, value in message.content["data"].get("state", {}).items()
-        if key == "value" and isinstance(value, (int, float))
-    ]
-    return bool(values) and values[-1] in (100, CALLS)
+    """Whether the last value is in the record that stays, or in the last state of a live bar."""
+    records = [message.content["data"] for message in messages if message.msg_type == "update_display_data"]
+    if records:
+        return re.search(r"\b100 ?%", records[-1]["text/plain"]) is not None
+    states = [message.content["data"].get("state", {}) for message in messages if message.msg_type == "comm_msg"]
+    values = [state["value"] for state in states if isinstance(state.get("value"), float)]
+    return bool(values) and values[-1] == CALLS
 
 
 FIGURE = Figure(
