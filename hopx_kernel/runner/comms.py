@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any, Dict, Optional, Set
+from typing import Any, Callable, Dict, Optional, Set
 
 from ..protocol.messages import Message
 from . import progress
@@ -28,10 +28,12 @@ class Comms:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._manager: Any = None
+        self._show_exception: Callable[[], None] = lambda: None
         self._control_ids: Set[str] = set()
 
     def install(self, shell: BaseShell) -> None:
         """Make the `comm` package create comms that reach the host, where it is installed."""
+        self._show_exception = shell.show_exception
         try:
             import comm
             import comm.base_comm
@@ -70,6 +72,8 @@ class Comms:
         set_last(message.msg_id)
         try:
             getattr(self._manager, message.msg_type)(None, "", to_jupyter(message))
+        except BaseException:  # an interrupt, or an exit; the manager has logged everything else
+            self._show_exception()
         finally:
             current.reset(token)
 

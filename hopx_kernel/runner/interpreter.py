@@ -159,7 +159,7 @@ class Interpreter:
             else:
                 self._comms.handle(message)
         except KeyboardInterrupt:
-            self._shell.show_exception()
+            pass  # of a question: the supervisor answers it in a moment
         finally:
             self._interrupts.code_runs = False
             if message.msg_type not in self._queries:

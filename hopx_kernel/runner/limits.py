@@ -5,47 +5,68 @@ from __future__ import annotations
 import errno
 import resource
 import sys
-from typing import Any, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
 
-__all__ = ["apply", "explain", "flush_c_stdio", "format_bytes"]
+__all__ = ["apply", "explain", "flush_c_stdio", "format_bytes", "room_to_report"]
+
+#: What is kept back of a limit for showing the error that says it was reached.
+_MEMORY_ROOM, _FILES_ROOM = 32 << 20, 16
 
 _options = [RunnerOptions()]
+_room: Dict[int, Tuple[int, int]] = {}
 
 
 def apply(options: RunnerOptions) -> None:
     """Set the limits of this process and of all that it starts."""
     _options[0] = options
     # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count what numerical libraries merely reserve.
-    _limit("RLIMIT_DATA", options.memory_bytes)
-    _limit("RLIMIT_NPROC", options.processes)
-    _limit("RLIMIT_NOFILE", options.open_files)
-    _limit("RLIMIT_CORE", 0)
+    _limit("RLIMIT_DATA", options.memory_bytes, _MEMORY_ROOM)
+    _limit("RLIMIT_NPROC", options.processes, 0)
+    _limit("RLIMIT_NOFILE", options.open_files, _FILES_ROOM)
+    _limit("RLIMIT_CORE", 0, 0)
 
 
-def _limit(name: str, value: Optional[int]) -> None:
+def _limit(name: str, value: Optional[int], room: int) -> None:
     kind = getattr(resource, name, None)
     if kind is None or value is None:
         return
     hard = resource.getrlimit(kind)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
+    ceiling = value + room if hard == resource.RLIM_INFINITY else min(value + room, hard)
+    soft = max(min(value, ceiling - room), ceiling // 2)
     try:
-        resource.setrlimit(kind, (value, value))
+        resource.setrlimit(kind, (soft, ceiling))
+        _room[kind] = (soft, ceiling)
     except (OSError, ValueError):
         pass  # the supervisor watches the same limits from outside
+
+
+@contextmanager
+def room_to_report() -> Iterator[None]:
+    """Raise the limits a little while an error is shown: the code that hit one may have left nothing to show it with."""
+    for kind, (_, ceiling) in _room.items():
+        _set_soft(kind, ceiling, ceiling)
+    try:
+        yield
+    finally:
+        for kind, (soft, ceiling) in _room.items():
+            _set_soft(kind, soft, ceiling)
+
+
+def _set_soft(kind: int, soft: int, ceiling: int) -> None:
+    try:
+        resource.setrlimit(kind, (soft, ceiling))
+    except (OSError, ValueError):
+        pass  # user code has lowered it for good
 
 
 def explain(exc: BaseException) -> str:
     """Which limit of the sandbox an exception comes from, as a sentence; ``""`` when from none."""
     options = _options[0]
-    if isinstance(exc, MemoryError) and options.memory_bytes is not None:
-        return f"The sandbox's memory limit of {format_bytes(options.memory_bytes)} was reached (memory_bytes)."
-    if not isinstance(exc, (OSError, RuntimeError)):
-        return ""
     code = exc.errno if isinstance(exc, OSError) else None
-    if code == errno.ENOMEM and options.memory_bytes is not None:
+    if (code == errno.ENOMEM or isinstance(exc, MemoryError)) and options.memory_bytes is not None:
         return f"The sandbox's memory limit of {format_bytes(options.memory_bytes)} was reached (memory_bytes)."
     if code == errno.EMFILE and options.open_files is not None:
         return f"The sandbox's limit of {options.open_files} open files was reached (open_files)."

@@ -60,7 +60,8 @@ class PlainShell(BaseShell):
         except BaseException as exc:
             if self.interrupted and isinstance(exc, CancelledError):
                 exc = KeyboardInterrupt().with_traceback(exc.__traceback__)
-            self._show(exc)
+            with limits.room_to_report():
+                self._show(exc)
         content: Dict[str, Any] = {"status": "error" if self._error else "ok", "execution_count": count, "payload": []}
         content.update(self._error)
         expressions = {} if self._error else request.user_expressions

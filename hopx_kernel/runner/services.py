@@ -78,6 +78,8 @@ class Services:
         while True:
             answered, value = self._answers.get()
             if answered in ("", parent_id):
+                if value == "\x04":  # how a front end sends Ctrl-D
+                    raise EOFError
                 return value
 
     def install_stdin(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import sys
@@ -11,9 +12,10 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from IPython.core import page, release
 from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.tokenutil import line_at_cursor, token_at_cursor
+from IPython.utils.tokenutil import token_at_cursor
 from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default
 from traitlets.config import Config
@@ -54,6 +56,8 @@ class SandboxShell(InteractiveShell):  # type: ignore[misc]
         os.environ.update(
             TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1", PAGER="cat", GIT_PAGER="cat"
         )
+        if importlib.util.find_spec("matplotlib_inline") is not None:
+            os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 
     def init_virtualenv(self) -> None:
         """The sandbox's Python is the environment; no other is looked for."""
@@ -109,18 +113,23 @@ class SandboxShell(InteractiveShell):  # type: ignore[misc]
             interrupt = KeyboardInterrupt().with_traceback(cancelled.__traceback__)
             exc_tuple = (KeyboardInterrupt, interrupt, cancelled.__traceback__)
         hide_own_frames(exc_tuple[1] if exc_tuple is not None else sys.exc_info()[1])
-        return super().showtraceback(exc_tuple, *args, **options)
+        with limits.room_to_report():
+            return super().showtraceback(exc_tuple, *args, **options)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         lines = [stb] if isinstance(stb, str) else list(stb)
         text = _text_of(evalue)
-        note = limits.explain(evalue) if isinstance(evalue, BaseException) else ""
+        note = _note(evalue)
         if note:
             lines.append(note)
             text = f"{text}\n{note}" if text else note
         self.last_traceback, self.last_evalue = lines, text
         if self.services is not None:
             self.services.emit("error", {"ename": etype.__name__, "evalue": text, "traceback": lines})
+
+
+def _note(exc: Any) -> str:
+    return limits.explain(exc) if isinstance(exc, BaseException) else ""
 
 
 def _text_of(exc: Any) -> str:
@@ -174,7 +183,7 @@ class IPythonShell(BaseShell):
             name = type(error).__name__ if error is not None else "DisplayError"
             if ip.was_cancelled and isinstance(error, CancelledError):
                 name = "KeyboardInterrupt"
-            evalue = ip.last_evalue or _text_of(error)
+            evalue = ip.last_evalue or " ".join(filter(None, (_text_of(error), _note(error))))
             content.update(ename=name, evalue=evalue, traceback=ip.last_traceback or [f"{name}: {evalue}"])
             if ip.last_traceback is None:  # an interrupt came while the traceback was made
                 ip.services.emit("error", {key: content[key] for key in ("ename", "evalue", "traceback")})
@@ -218,14 +227,18 @@ class IPythonShell(BaseShell):
 
     def complete(self, code: str, cursor_pos: int) -> Dict[str, Any]:
         cursor_pos = max(0, min(cursor_pos, len(code)))
-        line, offset = line_at_cursor(code, cursor_pos)
-        text, matches = self._ip.complete("", line, cursor_pos - offset)
+        with provisionalcompleter():
+            found = list(rectify_completions(code, self._ip.Completer.completions(code, cursor_pos)))
+        kinds = [
+            {"start": one.start, "end": one.end, "text": one.text, "type": one.type, "signature": one.signature}
+            for one in found
+        ]
         return {
             "status": "ok",
-            "matches": matches,
-            "cursor_start": cursor_pos - len(text),
-            "cursor_end": cursor_pos,
-            "metadata": {},
+            "matches": [one.text for one in found],
+            "cursor_start": found[0].start if found else cursor_pos,
+            "cursor_end": found[0].end if found else cursor_pos,
+            "metadata": {"_jupyter_types_experimental": kinds},
         }
 
     def inspect(self, code: str, cursor_pos: int, detail_level: int, omit_sections: List[str]) -> Dict[str, Any]:
