@@ -19,12 +19,13 @@ started = time.perf_counter()
 for i in range({calls}):
     x = 100 * (i + 1) / {calls}
     {call}
+{after}
 print("took", time.perf_counter() - started)
 """
 
 CALL = {
-    "hopx": ("", 'progress("Working", x)'),
-    "ipykernel": ("bar = __import__('tqdm.notebook').notebook.tqdm(total=100_000)", "bar.update(1)"),
+    "hopx": ("", 'progress("Working", x)', ""),
+    "ipykernel": ("bar = __import__('tqdm.notebook').notebook.tqdm(total=100_000)", "bar.update(1)", "bar.close()"),
 }
 
 #: What of iopub makes work for a front end beside the printed line.
@@ -32,7 +33,7 @@ VISIBLE = {"comm_open", "comm_msg", "comm_close", "display_data", "update_displa
 
 
 def measure(kernel: BenchKernel) -> Sample:
-    plain, _ = _run(kernel, "", "pass")
+    plain, _ = _run(kernel, "", "pass", "")
     seconds, received = _run(kernel, *CALL[kernel.name])
     visible = [message for message in received if message.msg_type in VISIBLE]
     return {
@@ -43,8 +44,8 @@ def measure(kernel: BenchKernel) -> Sample:
     }
 
 
-def _run(kernel: BenchKernel, before: str, call: str) -> tuple[float, list[Received]]:
-    received = list(kernel.run(LOOP.format(before=before, call=call, calls=CALLS)))
+def _run(kernel: BenchKernel, before: str, call: str, after: str) -> tuple[float, list[Received]]:
+    received = list(kernel.run(LOOP.format(before=before, call=call, after=after, calls=CALLS)))
     for message in received:
         if message.msg_type == "error":
             raise RuntimeError(f"{kernel.name}: {message.content['evalue']}")
