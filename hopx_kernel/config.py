@@ -145,6 +145,9 @@ class HopxConfig(Configurable):
         help="""How progress is shown: as widgets, as a text line, or not at all (messages are printed). "auto":
         widgets where the front end has them.""",
     ).tag(config=True)
+    adapt_progress_bars = Bool(
+        True, help="Whether bars of tqdm and rich show as the kernel's own; else they print what they always print."
+    ).tag(config=True)
     header = Bool(True, help="Whether a header with state, clock and Stop appears above the output of a long run.").tag(
         config=True
     )
@@ -174,6 +177,7 @@ class HopxConfig(Configurable):
             disk_bytes=self.disk_limit,
             heartbeat_seconds=self.heartbeat_seconds,
             interrupt_grace_seconds=self.interrupt_grace_seconds,
+            adapt_progress=self.adapt_progress_bars,
         )
 
     def history_path(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol import Message
 from .loading import ViewLoader, preload_view
-from .model import ProgressModel
+from .model import ProgressModel, Task
 from .options import ProgressOptions
 from .results import alert_bundle, omitted_bundle, result_bundle
 from .run import RunRecord
@@ -101,6 +101,7 @@ class RunDisplay:
         self._is_cleared = False
         self._refresh_due = 0.0
         self._line = ""
+        self._printed: dict[str, str] = {}
         self._handlers: dict[str, Callable[[Mapping[str, Any]], bool]] = {
             "progress": self._take_progress,
             "result": self._take_result,
@@ -177,14 +178,22 @@ class RunDisplay:
 
     def _take_progress(self, content: Mapping[str, Any]) -> bool:
         now = self._now()
-        self.model.take(content, now)
-        if self.options.bars:
+        task = self.model.take(content, now)
+        if not self.options.bars:
+            self._print_message(task)
+        else:
             self._is_dirty = True
             if self.run.ended is not None:
                 self._end_late_tasks(now)
             elif not self._is_shown:
                 self.tick(now)
         return True
+
+    def _print_message(self, task: Task | None) -> None:
+        """Without bars a message is a line, once."""
+        if task is not None and task.message and self._printed.get(task.key) != task.message:
+            self._printed[task.key] = task.message
+            self._write(f"{task.message}\n")
 
     def _take_result(self, content: Mapping[str, Any]) -> bool:
         if "omitted" in content:

@@ -23,7 +23,7 @@ class ProgressOptions:
     Parameters
     ----------
     bars : bool
-        Whether progress is shown at all. Results and alerts always are.
+        Whether progress is shown as bars; else its messages are printed. Results and alerts are shown always.
     front_end : {"widgets", "text", "batch"}
         As `find_front_end` finds it. In "batch" the header only appears together with bars.
     header : {"auto", "plain", "off"}

@@ -34,6 +34,8 @@ class RunnerOptions:
         Working directory of the interpreter.
     env : dict of str
         Environment variables for the interpreter, on top of what the sandbox gives it.
+    adapt_progress : bool
+        Whether bars of tqdm and rich become progress events.
     """
 
     memory_bytes: Optional[int] = None
@@ -44,6 +46,7 @@ class RunnerOptions:
     interrupt_grace_seconds: float = 2.0
     cwd: str = "/workspace"
     env: Dict[str, str] = field(default_factory=dict)
+    adapt_progress: bool = True
 
     def to_json(self) -> str:
         """One line of ASCII."""

@@ -75,12 +75,16 @@ def test_progress_after_the_end_of_the_run_updates_the_record() -> None:
     assert owner.sent[-1][1] == "update_display_data" and "100 %" in owner.sent[-1][2]["data"]["text/plain"]
 
 
-def test_bars_can_be_turned_off_and_results_cannot() -> None:
+def test_messages_are_printed_once_where_bars_are_off() -> None:
     owner = Owner(front_end="batch", bars=False)
-    assert owner.feed("progress", message="work", percent=10) and owner.feed("result", data=[1])
+    for percent in range(10):
+        assert owner.feed("progress", message="loading", percent=percent) is True
+    owner.feed("progress", message="reading", percent=10)
+    assert owner.feed("result", data=[1])
     owner.wait(5)
     owner.display.finish(OK)
-    assert owner.types() == ["display_data"] and owner.display.results == [[1]]
+    assert owner.text() == "loading\nreading\n"
+    assert owner.types() == ["stream", "stream", "display_data"] and owner.display.results == [[1]]
 
 
 @pytest.mark.parametrize("wait", [False, True])
