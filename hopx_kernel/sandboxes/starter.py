@@ -33,7 +33,16 @@ def start_lasting(command: list[str], fds: Sequence[int]) -> subprocess.Popen[by
 def _start(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
     null = subprocess.DEVNULL
     return subprocess.Popen(
-        command, stdin=null, stdout=null, stderr=subprocess.PIPE, pass_fds=fds, env={}, cwd="/", bufsize=0
+        command,
+        stdin=null,
+        stdout=null,
+        stderr=subprocess.PIPE,
+        pass_fds=fds,
+        env={},
+        cwd="/",
+        bufsize=0,
+        # An interrupt goes to this program's whole process group, and is not meant to end the sandbox.
+        start_new_session=True,
     )
 
 

@@ -127,9 +127,9 @@ sys.stdin.readline()
 """
 
 
-def run_program(marker: str, end: str) -> subprocess.Popen[str]:
+def run_program(marker: str, end: str, program: str = PROGRAM) -> subprocess.Popen[str]:
     """A program that has a busy sandbox, up to where it goes on to its end."""
-    command = [sys.executable, "-W", "error", "-c", PROGRAM + textwrap.dedent(end), marker]
+    command = [sys.executable, "-W", "error", "-c", program + textwrap.dedent(end), marker]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     assert process.stdin is not None and process.stdout is not None
@@ -296,3 +296,19 @@ def _interrupt_soon() -> None:
     import threading
 
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def test_interrupt_of_the_whole_process_group_leaves_the_sandbox_alive() -> None:
+    end = """
+        import signal, time
+        try:
+            os.killpg(0, signal.SIGINT)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            print(sandbox.commands.run("sleep 0.2; echo alive").stdout, end="", flush=True)
+    """
+    program = PROGRAM.replace("sandbox = ", "import os; os.setpgid(0, 0)\nsandbox = ")
+    assert program != PROGRAM
+    with marked() as marker:
+        output, errors = run_program(marker, end, program).communicate(timeout=30)
+        assert (output, errors) == ("alive\n", "")
