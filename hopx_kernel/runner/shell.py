@@ -229,15 +229,18 @@ class IPythonShell(BaseShell):
         cursor_pos = max(0, min(cursor_pos, len(code)))
         with provisionalcompleter():
             found = list(rectify_completions(code, self._ip.Completer.completions(code, cursor_pos)))
+        start, end = (found[0].start, found[0].end) if found else (cursor_pos, cursor_pos)
+        # Attributes come with their dot, which stands in the code already.
+        dot = 1 if found and all(one.text.startswith(".") for one in found) and code[start : start + 1] == "." else 0
         kinds = [
-            {"start": one.start, "end": one.end, "text": one.text, "type": one.type, "signature": one.signature}
+            {"start": start + dot, "end": end, "text": one.text[dot:], "type": one.type, "signature": one.signature}
             for one in found
         ]
         return {
             "status": "ok",
-            "matches": [one.text for one in found],
-            "cursor_start": found[0].start if found else cursor_pos,
-            "cursor_end": found[0].end if found else cursor_pos,
+            "matches": [one.text[dot:] for one in found],
+            "cursor_start": start + dot,
+            "cursor_end": end,
             "metadata": {"_jupyter_types_experimental": kinds},
         }
 
