@@ -22,8 +22,8 @@ class TestStandard(jupyter_kernel_test.KernelTests):
     completion_samples: ClassVar[list[dict[str, Any]]] = [
         {"text": "zi", "matches": {"zip"}},
         {"text": "impor", "matches": {"import"}},
-        {"text": "len.__na", "matches": {"len.__name__"}},
-        {"text": "x = 'a'.isal", "matches": {"'a'.isalnum", "'a'.isalpha"}},
+        {"text": "len.__na", "matches": {"__name__"}},
+        {"text": "x = 'a'.isal", "matches": {"isalnum", "isalpha"}},
     ]
     complete_code_samples: ClassVar[list[str]] = ["1", "print('a')", "def f(x):\n  return x*2\n\n\n", "%time 1", "!ls"]
     incomplete_code_samples: ClassVar[list[str]] = ["print('''hello", "def f(x):\n  x*2", "for x in y:", "%%bash"]
