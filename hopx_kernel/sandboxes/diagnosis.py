@@ -159,6 +159,10 @@ def _no_python(words: str, _bwrap: str, _proc: Path) -> _Explanation:
     )
 
 
+def _no_filter(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
+    return "This kernel cannot filter system calls (CONFIG_SECCOMP_FILTER).", f"Use another kernel. {_ELSEWHERE}"
+
+
 def _no_stage(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
     return (
         "Root's rights could not be given up before the sandbox starts.",
@@ -171,6 +175,7 @@ _CAUSES: tuple[tuple[str, Callable[[str, str, Path], _Explanation]], ...] = (
     (r"Unknown option", _too_old),
     (r"in setuid mode|old file caps", _setuid),
     (r"\bstage: ", _no_stage),
+    (r"system call filtering|PR_SET_SECCOMP", _no_filter),
     (r"Can't mount proc on", _no_proc),
     (r"loopback: ", _no_loopback),
     (r"does not support user namespaces|Function not implemented", _unsupported),

@@ -201,6 +201,7 @@ class LocalSandbox(BaseSandbox):
         if other is None or other == spawned.bwrap or not is_unfit(words):
             raise diagnose(words, spawned.bwrap)
         spawned.abandon()
+        self._spawned = None  # should there be no other
         self._spawned = spawned = spawn(spawned.options, spawned.runner_options, bwrap=other)
         if (words := await self._connect(spawned)) is not None:
             raise diagnose(words, other)

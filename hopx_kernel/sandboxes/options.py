@@ -31,7 +31,8 @@ class SandboxOptions:
     environment : str, optional
         Directory of a virtual or conda environment whose packages can be imported. None: the environment of `python`.
     network : bool
-        Whether the sandbox shares the host's network. Without it there is a loopback of its own and nothing else.
+        Whether the sandbox shares the host's network, and with it all that listens there, on loopback and on abstract
+        sockets too. Without it there is a loopback of its own and nothing else.
     env : mapping of str
         Environment variables for every process in the sandbox. Nothing of the host's environment gets in.
     memory_bytes : int, optional

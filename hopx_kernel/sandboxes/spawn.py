@@ -20,6 +20,7 @@ from .layout import SYNTHETIC_FILES, layout_arguments
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
+from .seccomp import filter_program
 from .starter import start_lasting
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
         *("--new-session", "--die-with-parent", "--as-pid-1"),
         *layout_arguments(options, interpreter),
     ]
+    if program := filter_program():
+        arguments += ["--seccomp", str(given.add_content(program))]
     with open(os.path.join(os.path.dirname(__file__), "launcher.py"), "rb") as launcher:
         files = {LAUNCHER_PATH: launcher.read(), **{path: text.encode() for path, text in SYNTHETIC_FILES.items()}}
     descriptors = {path: given.add_content(content) for path, content in files.items()} | {RUNNER_PATH: given.fds[0]}

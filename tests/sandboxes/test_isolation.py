@@ -13,6 +13,7 @@ import pytest
 
 from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.sandboxes.seccomp import DENIED
 
 from .inside import bash, python, run
 
@@ -277,3 +278,26 @@ async def test_file_left_in_one_sandbox_is_not_in_the_next(sandbox: LocalSandbox
     await bash(sandbox, "touch /workspace/left /tmp/left /dev/shm/left")
     async with LocalSandbox() as other:
         assert (await bash(other, "ls -A /workspace /tmp /dev/shm | grep left")).returncode == 1
+
+
+async def test_keys_of_the_host_are_not_reached(sandbox: LocalSandbox) -> None:
+    source = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+print(libc.syscall(number, 0, -3, 0), ctypes.get_errno())  # the id of the session's keyring
+"""
+    assert (await python(sandbox, source)).stdout == "-1 1\n"
+
+
+@pytest.mark.parametrize("name", sorted(DENIED["x86_64"][1]))
+async def test_call_that_serves_no_notebook_is_denied(sandbox: LocalSandbox, name: str) -> None:
+    number = DENIED[os.uname().machine][1][name]
+    source = f"import ctypes; libc = ctypes.CDLL(None, use_errno=True); print(libc.syscall({number}, 0, 0, 0, 0), ctypes.get_errno())"
+    assert (await python(sandbox, source)).stdout == "-1 1\n"
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="x32 is a convention of x86_64")
+async def test_other_calling_convention_does_not_pass_the_filter(sandbox: LocalSandbox) -> None:
+    source = "import ctypes; libc = ctypes.CDLL(None, use_errno=True); print(libc.syscall(0x40000000 + 39), ctypes.get_errno())"
+    assert (await python(sandbox, source)).stdout == "-1 1\n"
