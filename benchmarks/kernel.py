@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 from jupyter_client.manager import KernelManager
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_client.provisioning import LocalProvisioner
 
 __all__ = ["KERNELS", "BenchKernel", "Received"]
 

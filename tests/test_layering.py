@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "app": {"config", "iopub", "kernel", "sandboxes"},
     "launching": {"config", "errors", "sandboxes"},
     "kernelspec": set(),
+    "doctor": {"errors", "kernelspec", "sandboxes"},
 }
 
 #: The doors: they import what they open.
