@@ -150,6 +150,8 @@ class Cells:
         except (SandboxError, KeyboardInterrupt) as exc:
             content = error_content(exc)
             output.publish_error({key: content[key] for key in ("ename", "evalue", "traceback")})
+            if output.display is not None:
+                output.display.finish(content)
             return content
         return self._reply_content(await run.wait())
 
@@ -238,6 +240,8 @@ class Cells:
         found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
         chosen: dict[str, FrontEnd] = {"widgets": "widgets", "text": "text"}
         options = self._progress_options(chosen.get(self._config.progress, found))
+        if request.content.get("silent"):
+            options = replace(options, header_after_seconds=None)
         output.display = self._make_display(request, output, options)
         _remember(self._outputs, request.msg_id, output)
         return output

@@ -35,7 +35,7 @@ _MESSAGES_PER_SECOND = 120
 _STATIC_REFRESH_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 #: The import of ipywidgets takes a tenth of a second, once: the first bar may wait this long for it.
-_FIRST_WAIT_SECONDS = 0.25
+_FIRST_WAIT_SECONDS = 1.0
 #: Alerts that are shown one by one, and results that are kept.
 MAX_ALERTS = 100
 MAX_RESULTS = 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,10 @@ __all__ = ["MAX_LINES", "LiveView"]
 
 #: Lines that are live at one time: each refresh may touch all of them.
 MAX_LINES = 24
+
+#: Views that stay on their pages after their ends; each has some comms open.
+MAX_KEPT = 20
+_kept: deque[tuple[ipywidgets.Widget, ipywidgets.Widget]] = deque()
 
 #: How long a front end may take to show that it has anywidget, in seconds; then it gets a plain header.
 _FALLBACK_SECONDS = 3.0
@@ -132,11 +137,16 @@ class LiveView:
         """Close every comm of the view, which the record has replaced.
 
         A page that was reloaded while the code ran has lost its way to replace an output: there the view stays, and
-        where it is told to, with the record's HTML in it and two comms open.
+        where it is told to, with the record's HTML in it, until `MAX_KEPT` later ones have come.
         """
-        is_orphan = keep or (self._header is not None and self._header.pages > 1)
-        if is_orphan:
-            self._root.children = [ipywidgets.HTML(record, layout=self._root.layout)]
+        keep = keep or (self._header is not None and self._header.pages > 1)
+        if keep:
+            text = ipywidgets.HTML(record)
+            self._root.children = [text]
+            _kept.append((self._root, text))
+            if len(_kept) > MAX_KEPT:
+                for widget in _kept.popleft():
+                    close_widget(widget)
         for line in self._lines.values():
             line.close()
         self._lines.clear()
@@ -145,7 +155,7 @@ class LiveView:
         self._foot.close()
         self._shared.close()
         close_widget(self._grid)
-        if not is_orphan:
+        if not keep:
             close_widget(self._root)
 
     def _children(self) -> list[ipywidgets.Widget]:
