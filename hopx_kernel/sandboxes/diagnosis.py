@@ -163,6 +163,10 @@ def _no_filter(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
     return "This kernel cannot filter system calls (CONFIG_SECCOMP_FILTER).", f"Use another kernel. {_ELSEWHERE}"
 
 
+def _old_python(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
+    return "The sandbox's Python is older than 3.9.", "Set `python` or `environment` to a newer one."
+
+
 def _no_stage(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
     return (
         "Root's rights could not be given up before the sandbox starts.",
@@ -183,6 +187,7 @@ _CAUSES: tuple[tuple[str, Callable[[str, str, Path], _Explanation]], ...] = (
     (r"unshare user ns|max_user_namespaces", _no_namespaces),
     (r"Failed to make / slave|Failed to mount tmpfs|setting up newroot bind|pivot_root", _no_mounts),
     (r"source path", _no_source),
+    (r"launcher: Python 3.9|future feature annotations|launcher.py.*\n(.*\n)*SyntaxError", _old_python),
     (r"execvp|error while loading shared libraries|init_fs_encoding|No module named 'encodings'", _no_python),
 )  # fmt: skip
 

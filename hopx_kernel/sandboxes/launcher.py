@@ -208,6 +208,8 @@ def copy(source: int, target: int) -> None:
 
 
 def main() -> None:
+    if sys.version_info < (3, 9):  # noqa: UP036 - a person may name any interpreter
+        sys.exit("launcher: Python 3.9 or newer is needed, and this is " + sys.version.split()[0])
     fd, *values = (int(argument) for argument in sys.argv[1:])
     limits = [(resource.RLIMIT_CORE, 0)]
     for index, kind in enumerate(LIMITS):

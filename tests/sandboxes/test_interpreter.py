@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from hopx_kernel.errors import SandboxStartError
 from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.interpreter import Interpreter, find_interpreter
 from hopx_kernel.sandboxes.local import LocalSandbox
@@ -80,6 +82,29 @@ async def test_path_with_symbolic_links_works_as_it_is_spelled(environment: Path
         outcome = await python(sandbox, "import own_package, sys; print(own_package.NAME, sys.prefix)")
         assert outcome.stdout == f"own {spelled}\n"
         assert (await bash(sandbox, 'ls -A "$1"', str(tmp_path))).stdout == "absolute\nlink\nreal\n"
+
+
+def other_pythons() -> list[str]:
+    """Interpreters of other versions: on PATH, or installed beside this one."""
+    beside = [str(path) for path in Path(sys.base_prefix).parent.glob("3.*/bin/python3")]
+    named = [shutil.which(f"python3.{minor}") for minor in range(6, 16)]
+    return sorted({path for path in [*beside, *named] if path and Path(path).resolve().read_bytes()[:2] != b"#!"})
+
+
+@pytest.mark.parametrize("path", other_pythons())
+async def test_interpreter_of_another_version_works_or_is_too_old(path: str) -> None:
+    version = subprocess.run([path, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, check=True)
+    major, minor = map(int, version.stdout.split())
+    sandbox = LocalSandbox(SandboxOptions(python=path))
+    if (major, minor) < (3, 9):
+        with pytest.raises(SandboxStartError, match="older than 3.9"):
+            await sandbox.start()
+        return
+    async with sandbox:
+        outcome = await python(sandbox, "import sys, ssl, ctypes; print(*sys.version_info[:2])")
+        assert outcome.stdout.split() == [str(major), str(minor)]
+        await sandbox.write_file("file", b"data")
+        assert await sandbox.read_file("file") == b"data"
 
 
 @pytest.mark.parametrize("place", ["/tmp", "/var/tmp"])
