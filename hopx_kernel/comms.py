@@ -290,9 +290,11 @@ def _own_states() -> tuple[dict[str, Any], list[Any]]:
     """``update_states`` for the kernel's own widgets; nothing is imported where there are none."""
     recorder = _Recorder()
     module = sys.modules.get("ipywidgets")
-    if module is not None:
+    # Another thread may be importing it right now; then there are no widgets yet.
+    widget = getattr(module, "Widget", None)
+    if module is not None and widget is not None:
         version = module._version.__control_protocol_version__
-        module.Widget.handle_control_comm_opened(recorder, {"metadata": {"version": version}})
+        widget.handle_control_comm_opened(recorder, {"metadata": {"version": version}})
         assert recorder.callback is not None
         recorder.callback({"content": {"data": {"method": "request_states"}}})
     return recorder.data, recorder.buffers
