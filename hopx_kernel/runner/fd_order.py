@@ -89,6 +89,7 @@ def guard_fds(flush: Callable[[], None]) -> None:
     def hook(event: str, args: Tuple[Any, ...]) -> None:
         if event in _FLUSH_BEFORE:
             flush()
+        del args
 
     sys.addaudithook(hook)
     for name in ("write", "writev"):

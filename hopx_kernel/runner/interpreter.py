@@ -101,7 +101,11 @@ class Interpreter:
         parents.inherit_in_threads()
         confine_signals()
         limits.apply(self._options)
-        progress.install(self._services.emit, count_interrupts=self._interrupts.count)
+        progress.install(
+            self._services.emit,
+            adapt=self._options.adapt_progress,
+            count_interrupts=self._interrupts.count,
+        )
         os.environ.update(self._options.env)
         _change_directory(self._options.cwd)
         sys.argv = [""]
@@ -274,4 +278,4 @@ def _change_directory(path: str) -> None:
     try:
         os.chdir(path)
     except OSError as exc:
-        print(f"The working directory {path} cannot be used ({exc}); this is {os.getcwd()}.", file=sys.stderr)
+        sys.stderr.write(f"The working directory {path} cannot be used ({exc}); this is {os.getcwd()}.\n")

@@ -55,6 +55,7 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._handle)
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
+        del signum
         self._count += 1
         if self._depth:
             self._pending = True

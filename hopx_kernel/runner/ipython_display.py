@@ -69,10 +69,10 @@ class _Sender:
             self.services.emit(msg_type, content)
 
 
-class SandboxDisplayPublisher(_Sender, DisplayPublisher):  # type: ignore[misc]
+class SandboxDisplayPublisher(_Sender, DisplayPublisher):
     """``display()``: events ``display_data``, ``update_display_data`` and ``clear_output``."""
 
-    def publish(  # type: ignore[override]
+    def publish(
         self,
         data: Dict[str, Any],
         metadata: Optional[Dict[str, Any]] = None,
@@ -83,6 +83,7 @@ class SandboxDisplayPublisher(_Sender, DisplayPublisher):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         """Send a MIME bundle; `source` is IPython's deprecated one."""
+        del source, options
         metadata = {} if metadata is None else metadata
         self._validate_data(data, metadata)
         content = {"data": data, "metadata": metadata, "transient": transient or {}}
@@ -93,7 +94,7 @@ class SandboxDisplayPublisher(_Sender, DisplayPublisher):  # type: ignore[misc]
         self._send("clear_output", {"wait": bool(wait)})
 
 
-class SandboxDisplayHook(_Sender, DisplayHook):  # type: ignore[misc]
+class SandboxDisplayHook(_Sender, DisplayHook):
     """The value of a cell's last expression: an ``execute_result`` event.
 
     Attributes
@@ -103,6 +104,7 @@ class SandboxDisplayHook(_Sender, DisplayHook):  # type: ignore[misc]
     """
 
     has_failed = False
+    _content: Optional[Dict[str, Any]] = None
 
     def __call__(self, result: Any = None) -> None:
         try:
@@ -111,7 +113,7 @@ class SandboxDisplayHook(_Sender, DisplayHook):  # type: ignore[misc]
             self._content = None
 
     def start_displayhook(self) -> None:
-        self._content: Optional[Dict[str, Any]] = {"data": {}, "metadata": {}}
+        self._content = {"data": {}, "metadata": {}}
 
     def write_output_prompt(self) -> None:
         if self._content is not None:

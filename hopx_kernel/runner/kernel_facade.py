@@ -32,12 +32,14 @@ class KernelFacade:
         self._services = services
 
     def get_parent(self, channel: Optional[str] = None) -> Dict[str, Any]:
-        """The request that the caller works for."""
+        """The request that the caller works for, on whatever channel it came."""
+        del channel
         msg_id = get_parent_id()
         return {"header": {"msg_id": msg_id, "msg_type": "execute_request"}, "msg_id": msg_id} if msg_id else {}
 
     def set_parent(self, ident: Any, parent: Dict[str, Any], channel: str = "shell") -> None:
         """Make the caller's output belong to another request."""
+        del ident, channel
         msg_id = (parent.get("header") or {}).get("msg_id") or parent.get("msg_id")
         if msg_id:
             current.set(msg_id)
@@ -50,6 +52,7 @@ class KernelFacade:
         self, stream: Any, msg_type: str, content: Optional[Dict[str, Any]] = None, **options: Any
     ) -> None:
         """Send an event of the request that the caller works for."""
+        del stream
         self._services.emit(msg_type, content or {}, options.get("metadata"), options.get("buffers"))
 
     def raw_input(self, prompt: str = "") -> str:
@@ -58,4 +61,4 @@ class KernelFacade:
 
     def getpass(self, prompt: str = "", **options: Any) -> str:
         """`getpass.getpass`."""
-        return self._services.ask_password(prompt)
+        return self._services.ask_password(prompt, **options)

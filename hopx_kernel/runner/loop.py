@@ -16,7 +16,7 @@ from .interrupts import Interrupts
 __all__ = ["drive", "make_loop"]
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+class _Selector(selectors.DefaultSelector):
     """Notes when the loop does nothing but wait: a SIGINT then has no code to stop."""
 
     interrupts: Interrupts

@@ -39,7 +39,7 @@ PARTIAL_SECONDS, FLOOD_SECONDS, LONG_FLOOD_SECONDS = 0.002, 0.01, 0.05
 #: Writes that may wait in a flood before whoever writes has to send them itself.
 WAITING_WRITES = 32 * 1024
 
-_quote: Callable[[str], str] = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+_quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 
 
 class _Segment:

@@ -76,7 +76,10 @@ class PlainShell(BaseShell):
             request.code, filename, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._flags, True
         )
         assert isinstance(tree, ast.Module)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last: Optional[ast.Expr] = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr):
+            last = tree.body[-1]
+            del tree.body[-1]
         if tree.body:
             code = self._compile(tree, filename, "exec")
             self._flags |= code.co_flags & _FUTURE_FLAGS
@@ -178,6 +181,7 @@ class PlainShell(BaseShell):
         return value
 
     def inspect(self, code: str, cursor_pos: int, detail_level: int, omit_sections: List[str]) -> Dict[str, Any]:
+        del omit_sections  # there are none to omit
         before = _NAME_AT_END.search(code[:cursor_pos].rstrip("("))
         after = _NAME_PREFIX.match(code[cursor_pos:])
         path = (before.group() if before else "") + (after.group() if after else "")

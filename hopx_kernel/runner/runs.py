@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from ..protocol.messages import Message
 
-__all__ = ["Interrupt", "Run", "died_contents"]
+__all__ = ["Death", "Interrupt", "Run", "died_contents"]
 
 
 @dataclass
@@ -23,8 +23,6 @@ class Run:
         When the interpreter got it; 0 while it waits.
     deadline, kill_at : float or None
         When it will be interrupted, and when its interpreter will be ended.
-    last_output : float
-        When something last came of it.
     is_late : bool
         Whether its deadline has passed.
     """
@@ -33,7 +31,6 @@ class Run:
     started: float = 0.0
     deadline: Optional[float] = None
     kill_at: Optional[float] = None
-    last_output: float = 0.0
     is_late: bool = False
 
     @property
@@ -44,12 +41,13 @@ class Run:
     def timeout_seconds(self) -> Optional[float]:
         """The run's own limit of time; None when it has none."""
         value = self.request.content.get("timeout_seconds")
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return float(value) if is_number and 0 < value < 1e9 else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
+            return None
+        return float(value)
 
     def start(self) -> None:
         """Note that it has started."""
-        self.started = self.last_output = time.monotonic()
+        self.started = time.monotonic()
         if self.timeout_seconds is not None:
             self.deadline = self.started + self.timeout_seconds
 

@@ -64,6 +64,7 @@ class Services:
 
     def ask_password(self, prompt: str = "Password: ", stream: Any = None, **options: Any) -> str:
         """`getpass.getpass`, asked of the person at the notebook."""
+        del options  # what only a terminal knows
         if stream is not None:
             warnings.warn("getpass's `stream` has no effect in a notebook", UserWarning, stacklevel=2)
         return self._request("getpass", prompt, password=True)
@@ -86,6 +87,6 @@ class Services:
         """Make `input`, `getpass.getpass` and `sys.stdin` ask the person."""
         from .streams import StdinStream
 
-        builtins.input = self.ask  # type: ignore[assignment]
+        builtins.input = self.ask
         getpass.getpass = self.ask_password
         sys.stdin = sys.__stdin__ = StdinStream(self.ask)  # type: ignore[assignment,misc]

@@ -31,7 +31,7 @@ from .system import run_command
 __all__ = ["IPythonShell", "SandboxShell"]
 
 
-class SandboxShell(InteractiveShell):  # type: ignore[misc]
+class SandboxShell(InteractiveShell):
     """The shell that cells see as ``get_ipython()``."""
 
     displayhook_class = Type(SandboxDisplayHook)
@@ -66,17 +66,22 @@ class SandboxShell(InteractiveShell):  # type: ignore[misc]
         super().init_hooks()
         self.set_hook("show_in_pager", page.as_hook(self._page), 99)
 
+    def _add_payload(self, payload: Dict[str, Any]) -> None:
+        assert self.payload_manager is not None
+        self.payload_manager.write_payload(payload)
+
     def _page(self, strg: Any, start: int = 0, screen_lines: int = 0, pager_cmd: Any = None) -> None:
+        del screen_lines, pager_cmd  # a notebook's pager needs no telling
         data = strg if isinstance(strg, dict) else {"text/plain": strg}
-        self.payload_manager.write_payload({"source": "page", "data": data, "start": max(0, start)})
+        self._add_payload({"source": "page", "data": data, "start": max(0, start)})
 
     def ask_exit(self) -> None:
         """`exit` in a cell: the host is asked to end the kernel."""
-        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": bool(self.keepkernel_on_exit)})
+        self._add_payload({"source": "ask_exit", "keepkernel": bool(self.keepkernel_on_exit)})
 
     def set_next_input(self, text: str, replace: bool = False) -> None:
         """Have the notebook put `text` into the next cell (``%load``, ``%recall``)."""
-        self.payload_manager.write_payload({"source": "set_next_input", "text": text, "replace": replace})
+        self._add_payload({"source": "set_next_input", "text": text, "replace": replace})
 
     def enable_gui(self, gui: Optional[str] = None) -> None:
         """There is no screen in a sandbox; only asyncio's loop runs, and it always does."""
@@ -218,7 +223,7 @@ class IPythonShell(BaseShell):
         return result
 
     @property
-    def interrupted(self) -> bool:  # type: ignore[override]
+    def interrupted(self) -> bool:
         return bool(self._ip.was_cancelled)
 
     @interrupted.setter

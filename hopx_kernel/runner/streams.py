@@ -122,5 +122,5 @@ class StdinStream(io.TextIOBase):
     def read(self, size: Optional[int] = -1) -> str:
         return self.readline(size)
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]
         return self.readline()

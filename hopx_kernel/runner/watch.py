@@ -45,7 +45,8 @@ class Watch:
         """A run has ended."""
         self._next_beat = float("inf")
 
-    def next_time(self, busy: bool) -> float:
+    @property
+    def next_time(self) -> float:
         """When to call `check` and `is_beat_due` next."""
         return min(self._next_look if self._has_limits else float("inf"), self._next_beat)
 
@@ -68,14 +69,14 @@ class Watch:
                 return "memory", text + "the interpreter was ended, variables are lost."
         return None
 
-    def is_beat_due(self, now: float, busy: bool) -> bool:
+    def is_beat_due(self, now: float) -> bool:
         """Whether it is time for a heartbeat."""
         if now < self._next_beat:
             return False
         self._next_beat = now + self._options.heartbeat_seconds
         return True
 
-    def beat(self, now: float) -> Dict[str, Any]:
+    def beat(self) -> Dict[str, Any]:
         """What a heartbeat tells of the processes."""
         pids = list_pids(self._alone)
         usage = measure_usage(pids)

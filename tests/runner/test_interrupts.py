@@ -49,7 +49,7 @@ def test_ten_interrupts_in_a_row_do_no_harm(runner: RunnerClient) -> None:
     msg_id = runner.request("execute_request", code="x = 5\nprint('on')\nwhile True: pass")
     runner.wait_text(msg_id, "on\n")
     requests = [runner.request("interrupt_request") for _ in range(10)]
-    answers = set()
+    answers: set[str] = set()
     while len(answers) < 10 or not runner.result(msg_id).of("execute_reply"):
         event = runner.receive()
         if event.msg_type == "interrupt_reply":

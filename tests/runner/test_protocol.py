@@ -164,7 +164,7 @@ def test_host_that_does_not_read_hangs_nothing(runner: RunnerClient) -> None:
 
 def test_bad_options_are_told() -> None:
     with open_runner(greet=False) as runner:
-        bundle = runner.process.args[1]  # type: ignore[index]
+        bundle = str(runner.process.args[1])  # type: ignore[index]
         for options in ([], ["not json"], ['{"unknown": 1}']):
             done = subprocess.run([sys.executable, bundle, *options], capture_output=True, check=False)
             assert done.returncode == 2

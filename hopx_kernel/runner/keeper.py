@@ -1,0 +1,249 @@
+"""Keeps an interpreter alive: starts it, takes what comes from it in the right order, and buries it truthfully."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Optional
+
+from ..errors import ProtocolError
+from ..protocol.frames import load_message
+from ..protocol.messages import Message, Role, check_message
+from .fd_text import FdPipe, TextJoiner
+from .interpreter_process import ChildMain, InterpreterProcess, describe_status
+from .outbox import Outbox
+from .poller import Poller
+from .runs import Death
+from .usage import kill_all
+
+__all__ = ["Keeper"]
+
+#: How many interpreters in a row may die before they take requests; more would be a loop.
+FAILED_STARTS = 3
+
+#: How long an interpreter may live on after its channel was closed, in seconds: mostly it is dying already.
+CLOSED_SECONDS = 0.25
+
+_STREAM = b'{"msg_type":"stream","parent_id":"'
+
+
+class Keeper:
+    """The supervisor's side of the interpreter.
+
+    Parameters
+    ----------
+    poller : Poller
+        The loop's.
+    outbox : Outbox
+        Where output goes; all but streams passes `on_message` first.
+    on_message : callable
+        Takes each message that is not a stream, and its line.
+    on_death : callable
+        Takes what became of the interpreter after all that it left has been delivered.
+
+    Attributes
+    ----------
+    process : InterpreterProcess or None
+        The present one.
+    is_ready : bool
+        Whether it takes requests.
+    is_paused : bool
+        Whether nothing is taken from it, for want of room.
+    parent_id : str
+        The request that text on the file descriptors belongs to.
+    last_output : float
+        When something last came from it.
+    """
+
+    def __init__(
+        self,
+        poller: Poller,
+        outbox: Outbox,
+        on_message: Callable[[Message, bytes], None],
+        on_death: Callable[[Death], None],
+    ) -> None:
+        self.process: Optional[InterpreterProcess] = None
+        self.is_paused = False
+        self.parent_id = ""
+        self.last_output = 0.0
+        self._poller = poller
+        self._outbox = outbox
+        self._on_message = on_message
+        self._on_death = on_death
+        self._joiner = TextJoiner()
+        self._death: Optional[Death] = None
+        self._closed_at = 0.0
+        self._generation = 0
+        self._failed_starts = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is an interpreter that takes requests, and nobody is ending it."""
+        return self.process is not None and self.process.is_ready and self._death is None
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether too many have died at their start for another to be tried unasked."""
+        return self._failed_starts >= FAILED_STARTS
+
+    # ------------------------------------------------------------------ life
+
+    def start(self, main: ChildMain, asked: bool = False) -> None:
+        """Fork the next interpreter; `asked` by the host forgets how many have died before."""
+        if asked:
+            self._failed_starts = 0
+        self._generation += 1
+        self._death, self._closed_at = None, 0.0
+        self.process = process = InterpreterProcess(self._generation, main)
+        self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self._generation})
+        self._watch(process)
+
+    def note_ready(self) -> None:
+        """It has said that it takes requests."""
+        if self.process is not None:
+            self.process.is_ready = True
+            self._failed_starts = 0
+
+    def end(self, death: Death) -> None:
+        """Kill it; the first cause that is given counts."""
+        if self.process is not None:
+            self._death = self._death or death
+            self.process.kill()
+
+    def send(self, line: bytes) -> None:
+        """Send a request's line to an interpreter that is ready."""
+        if self.process is not None:
+            self.process.send(line)
+            self._poller.set(self.process.sock.fileno(), read=not self.is_paused, write=self.process.has_output)
+
+    def bury(self, pid: int, status: int) -> None:
+        """A child has ended. If it is the interpreter: deliver what it left, end what it started, say how it died."""
+        process = self.process
+        if process is None or pid != process.pid:
+            return
+        text, signal_name, exit_code = describe_status(status)
+        death = self._death or Death("died", "InterpreterDied", f"The interpreter {text}; variables are lost.")
+        self._death = death
+        self._drain(process)
+        self._failed_starts += 0 if process.is_ready else 1
+        self.process = None
+        for fd in (process.sock.fileno(), *(pipe.reader for pipe in process.pipes)):
+            self._poller.forget(fd)
+        process.kill()
+        kill_all(False)
+        process.close()
+        death.extra = {"signal": signal_name} if signal_name is not None else {"exit_code": exit_code}
+        self._on_death(death)
+
+    def _drain(self, process: InterpreterProcess) -> None:
+        self.is_paused = False
+        while self._read_channel():
+            continue
+        now = time.monotonic()
+        for pipe in process.pipes:
+            for _ in range(1024):  # an orphan may go on writing
+                text = pipe.read(now)
+                if not text:
+                    break
+                self._take_text(pipe, text, now)
+            self._take_text(pipe, pipe.finish(), now)
+        self.flush_text(now)
+
+    # ------------------------------------------------------------------ reading
+
+    def _watch(self, process: InterpreterProcess) -> None:
+        read = not self.is_paused
+        self._poller.set(process.sock.fileno(), read=read, write=process.has_output)
+        for pipe in process.pipes:
+            self._poller.set(pipe.reader, read=read, edge=not pipe.is_wide, again=True)
+
+    def set_paused(self, paused: bool) -> None:
+        """Stop or go on taking things from it."""
+        if paused != self.is_paused:
+            self.is_paused = paused
+            if self.process is not None:
+                self._watch(self.process)
+
+    def read(self, fd: int) -> None:
+        """Take what a descriptor of its has, if it is one of its."""
+        process = self.process
+        if process is None or self.is_paused:
+            return
+        # What was sent by the channel was sent before: its sender waits for the pipes to be empty.
+        self._read_channel()
+        for pipe, other in (process.pipes, process.pipes[::-1]):
+            if pipe.reader == fd and self.process is process:
+                now = time.monotonic()
+                self._take_text(pipe, pipe.read(now), now)
+                if pipe.adapt(other, now):
+                    self._poller.set(fd, read=True, edge=not pipe.is_wide, again=True)
+
+    def _read_channel(self) -> bool:
+        process = self.process
+        assert process is not None
+        process.flush()
+        try:
+            lines, is_open = process.receive()
+        except ValueError:
+            lines, is_open = [], False
+        for line in lines:
+            self._take_line(line)
+        if not is_open:
+            self._closed_at = self._closed_at or time.monotonic()
+        self._poller.set(process.sock.fileno(), read=is_open, write=is_open and process.has_output)
+        return bool(lines)
+
+    def _take_line(self, line: bytes) -> None:
+        now = self.last_output = time.monotonic()
+        self.flush_text(now)
+        if line.startswith(_STREAM):
+            self._outbox.send_line(line)
+            return
+        try:
+            message = load_message(line)
+            fault = None if message.msg_type == "_ready" else check_message(Role.RUNNER, message)
+        except ProtocolError as exc:
+            fault = str(exc)
+        else:
+            if fault is None:
+                self._on_message(message, line)
+                return
+        evalue = f"The interpreter's channel to its supervisor was garbled ({fault}); it was ended."
+        self.end(Death("died", "InterpreterDied", evalue))
+
+    # ------------------------------------------------------------------ text
+
+    def _take_text(self, pipe: FdPipe, text: str, now: float) -> None:
+        if text:
+            self.last_output = now
+            for name, part in self._joiner.add(pipe.name, text, now):
+                self._outbox.send("stream", {"name": name, "text": part}, parent_id=self.parent_id)
+
+    def flush_text(self, now: float) -> None:
+        """Send the text that waits for more."""
+        for name, part in self._joiner.take(now):
+            self._outbox.send("stream", {"name": name, "text": part}, parent_id=self.parent_id)
+
+    # ------------------------------------------------------------------ time
+
+    def next_time(self, now: float) -> float:
+        """When to call `on_time`."""
+        times = [float("inf") if self._joiner.due is None else self._joiner.due]
+        if self._closed_at:
+            times.append(self._closed_at + CLOSED_SECONDS)
+        if self.process is not None and any(pipe.is_wide and pipe.can_narrow for pipe in self.process.pipes):
+            times.append(now + CLOSED_SECONDS)
+        return min(times)
+
+    def on_time(self, now: float) -> None:
+        """Do what is due."""
+        due = self._joiner.due
+        if due is not None and now >= due:
+            self.flush_text(now)
+        if self._closed_at and now >= self._closed_at + CLOSED_SECONDS:
+            self._closed_at = now
+            evalue = "The interpreter's channel to its supervisor was closed; it was ended."
+            self.end(Death("died", "InterpreterDied", evalue))
+        if self.process is not None and not self.is_paused:
+            for pipe in self.process.pipes:
+                if pipe.settle(now):
+                    self._poller.set(pipe.reader, read=True, edge=True, again=True)
