@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_futures
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from .errors import (
 from .lines import BatchQueue
 from .owner import SandboxOwner
 from .protocol import Message, RunnerOptions
+from .protocol.markers import MarkerParser
 from .session import EventHandler, Run, Session
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ QUEUE_EVENTS = 64
 
 #: How much of a run's output it keeps for `SandboxRun.output`, in characters.
 OUTPUT_CHARACTERS = 4 * 1024 * 1024
+
+
+#: How long text that may be the beginning of a marker waits for the rest of it.
+HOLD_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class _Execution:
     _queue: BatchQueue[_Queued]
     _finished: anyio.Event
     _waiting: anyio.CancelScope
+    _taking: anyio.Lock
 
     def __init__(self, host: _Host, code: str, options: dict[str, Any]) -> None:
         self.output = _Output()
@@ -88,11 +95,14 @@ class _Execution:
         self._options = {**options, "msg_id": self.msg_id}
         self._run: Run | None = None
         self._dropped = 0
+        self._markers = MarkerParser(self.msg_id)
+        self._texts_taken = 0
 
     async def start(self) -> None:
         self._queue = BatchQueue(QUEUE_EVENTS)
         self._finished = anyio.Event()
         self._waiting = anyio.CancelScope()
+        self._taking = anyio.Lock()
         self._host.owner.check_alive()
         self._host.owner.tasks.start_soon(self._live)
 
@@ -131,11 +141,37 @@ class _Execution:
         await self._take(Message("execute_reply", reply))
 
     async def _take(self, event: Message) -> None:
+        """Take an event of the run; markers in its text become the events that they stand for."""
+        async with self._taking:
+            if event.msg_type == "stream" and event.content["name"] == "stdout":
+                await self._keep_parts(self._markers.feed(event.content["text"]))
+                self._texts_taken += 1
+                if self._markers.is_holding:
+                    self._host.owner.tasks.start_soon(self._release_held, self._texts_taken)
+                return
+            if event.msg_type != "heartbeat":
+                await self._keep_parts(self._markers.flush())
+            await self._keep(event)
+
+    async def _release_held(self, texts_taken: int) -> None:
+        """Show what began like a marker when nothing comes that goes on with it: a prompt may end like that."""
+        await anyio.sleep(HOLD_SECONDS)
+        async with self._taking:
+            if self._texts_taken == texts_taken:
+                await self._keep_parts(self._markers.flush())
+
+    async def _keep_parts(self, parts: list[str | Message]) -> None:
+        for part in parts:
+            if isinstance(part, str):
+                part = Message("stream", {"name": "stdout", "text": part}, parent_id=self.msg_id)
+            await self._keep(part)
+
+    async def _keep(self, event: Message) -> None:
         content = event.content
         if event.msg_type == "stream":
             self.output.add(content["text"])
         elif event.msg_type == "result":
-            self.result = content["data"]
+            self.result = content.get("data")
         elif event.msg_type == "execute_result" and self.result is None:
             self.result = content["data"].get("text/plain")
         elif event.is_terminal:
@@ -263,12 +299,9 @@ class SandboxRun:
     # ------------------------------------------------------------------ reading
 
     def __iter__(self) -> Iterator[Message]:
-        self._readers += 1
-        try:
+        with self._attended():
             while events := self._receive():
                 yield from events
-        finally:
-            self._readers -= 1
 
     def _receive(self, timeout: float | None = None) -> list[Message] | None:
         """The next events; none at the end, and None when there are none within `timeout` seconds.
@@ -282,11 +315,17 @@ class SandboxRun:
         return future.result()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        self._readers += 1
-        try:
+        with self._attended():
             while events := await bridge.call_async(self._execution.receive):
                 for event in events:
                     yield event
+
+    @contextmanager
+    def _attended(self) -> Iterator[None]:
+        """Somebody reads: the code waits for that reader, and nothing is dropped."""
+        self._readers += 1
+        try:
+            yield
         finally:
             self._readers -= 1
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -117,10 +118,26 @@ class RunView:
         )
         self._display = RunDisplay(self._publish, options, on_stop=None if run is None else self._stop)
         self._events: deque[Message] = deque()
+        self._attention = ExitStack()
+        if run is not None:
+            self._attention.enter_context(run._attended())
         self._has_noted_widgets = False
 
     def follow(self) -> None:
         """Show the run until its end. Raises as `SandboxRun.wait`, with the run's own traceback to be shown."""
+        try:
+            with self._attention:
+                self._follow()
+        except BaseException:
+            self._display.finish({"status": "error", "reason": "interrupted", "stopped": False})
+            raise
+        reply = self._live.reply or {}
+        self._display.finish(reply)
+        self._log.state = "ok" if reply.get("status") == "ok" else str(reply.get("reason", "error"))
+        flush()
+        self._raise_for_error()
+
+    def _follow(self) -> None:
         while True:
             try:
                 if not self._step():
@@ -128,11 +145,6 @@ class RunView:
             except KeyboardInterrupt:
                 if self._is_background or not self._interrupt():
                     raise
-        reply = self._live.reply or {}
-        self._display.finish(reply)
-        self._log.state = "ok" if reply.get("status") == "ok" else str(reply.get("reason", "error"))
-        flush()
-        self._raise_for_error()
 
     def replay(self, log: RunLog) -> None:
         """Show again what a log has kept."""

@@ -209,3 +209,26 @@ def test_output_beyond_the_bound_is_counted(session: SandboxSession) -> None:
 def test_completion_is_answered(session: SandboxSession) -> None:
     session.execute("spectacular = 1").wait()
     assert "spectacular" in session.complete("specta", 6)["matches"]
+
+
+def test_markers_of_a_child_are_events_and_no_text(session: SandboxSession) -> None:
+    lines = 'echo before; printf \'__PROG\'; sleep 0.05; printf \'RESS__{"message": "m", "percent": 4}\\n\'; echo after'
+    run = session.execute(f"import subprocess; subprocess.run(['bash', '-c', {lines!r}])\nNone")
+    events = list(run)
+    assert [event.content["percent"] for event in events if event.msg_type == "progress"] == [4]
+    assert run.output == "before\nafter\n"
+    kinds = [event.msg_type for event in events]
+    assert kinds == ["stream", "progress", "stream", "execute_reply"]
+
+
+def test_text_that_only_begins_like_a_marker_is_shown_while_the_code_waits(session: SandboxSession) -> None:
+    run = session.execute(
+        "import os, time\nprint('Name__', end='', flush=True)\nwhile not os.path.exists('/tmp/go'): time.sleep(0.01)"
+    )
+    text = ""
+    for event in run:
+        if event.msg_type == "stream":
+            text += event.content["text"]
+        if text == "Name__":
+            session.sandbox.files.write("/tmp/go", "")
+    assert text == "Name__"
