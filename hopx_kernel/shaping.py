@@ -111,6 +111,7 @@ class StreamShaper:
         self.omitted_lines = 0
         self._room = limit_bytes
         self._omitting = False
+        self._has_shown = False
         self._told_bytes = 0
         self._ended = False
         self._name = ""
@@ -186,10 +187,12 @@ class StreamShaper:
         if not self._omitting and self._room is not None:
             if size <= self._room:
                 self._room -= size
+                self._has_shown = True
                 return text
             self._omitting = True
-            shown = text[: self._room]
-            shown = shown[: shown.rfind("\n") + 1] or shown
+            fits = text.encode("utf-8", "surrogatepass")[: self._room].decode("utf-8", "ignore")
+            # At the end of a line; inside of one only where there is nothing else to show.
+            shown = fits[: fits.rfind("\n") + 1] or ("" if self._has_shown else fits)
         omitted = text[len(shown) :]
         self.omitted_bytes += _size(omitted)
         self.omitted_lines += omitted.count("\n")

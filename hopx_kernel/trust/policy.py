@@ -1,4 +1,7 @@
-"""The policy: which content of a message passes, which is changed, and which is replaced by a note."""
+"""The policy: which content of a message passes, which is changed, and which is replaced by a note.
+
+The parsers for markup are imported with the first markup: a kernel starts without them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import markup
 from .text import TextFilter, clean_text
 from .widgets import WidgetFilter
 
@@ -81,10 +83,14 @@ def _runs_code(kind: str) -> bool:
 
 
 def _html(text: str) -> tuple[str, Any]:
+    from . import markup
+
     return "text/html", markup.safe_html(text)
 
 
 def _svg(text: str) -> tuple[str, Any]:
+    from . import markup
+
     if markup.is_inert_svg(text):
         return "image/svg+xml", text
     # As an image its scripts do not run, whatever it holds.
@@ -93,11 +99,15 @@ def _svg(text: str) -> tuple[str, Any]:
 
 
 def _markdown(text: str) -> tuple[str, Any] | None:
+    from . import markup
+
     safe = markup.safe_markdown(text)
     return None if safe is None else ("text/markdown", safe)
 
 
 def _latex(text: str) -> tuple[str, Any] | None:
+    from . import markup
+
     return ("text/latex", text) if markup.is_calm_latex(text) else None
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import markup
-
 __all__ = ["WidgetFilter"]
 
 #: Stands where an anywidget of the sandbox had its own module.
@@ -16,8 +14,7 @@ export default { render({ el }) {
 } };
 """
 
-#: Traits that a front end shows as HTML, whichever widget has them, and the models whose `value` is one.
-_HTML_MODELS = frozenset({"HTMLModel", "HTMLMathModel", "LabelModel", "ComboboxModel"})
+#: The models whose `value` a front end shows as HTML.
 _HTML_VALUE_MODELS = frozenset({"HTMLModel", "HTMLMathModel"})
 
 #: Front-end modules that are packages of their own, published for this: a front end may load them by name.
@@ -64,12 +61,12 @@ class WidgetFilter:
         return {**entry, "state": self._clean_state(model, entry["state"])}
 
     def _clean_state(self, model: str, state: Bundle) -> Bundle:
+        from . import markup
+
         clean = dict(state)
         if "_esm" in clean:
             clean["_esm"] = NOTICE_MODULE
-        if isinstance(clean.get("_css"), str) and not all(
-            markup.is_calm_style_sheet(sheet) for sheet in [clean["_css"]]
-        ):
+        if isinstance(clean.get("_css"), str) and not markup.is_calm_style_sheet(clean["_css"]):
             clean["_css"] = ""
         for key in _MODULE_KEYS:
             if isinstance(clean.get(key), str) and not clean[key].startswith(_MODULES):
