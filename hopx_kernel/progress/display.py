@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,11 @@ _STATIC_REFRESH_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 #: The import of ipywidgets takes a tenth of a second, once: the first bar may wait this long for it.
 _FIRST_WAIT_SECONDS = 1.0
-#: Alerts that are shown one by one, and results that are kept.
+#: Alerts that are shown one by one.
 MAX_ALERTS = 100
-MAX_RESULTS = 1000
+#: Ended runs whose tasks are kept for what their threads may still report.
+MAX_REMEMBERED = 50
+_remembered: deque[RunDisplay] = deque()
 
 _OUTPUTS = frozenset({"stream", "display_data", "execute_result", "error", "input_request"})
 
@@ -73,8 +76,6 @@ class RunDisplay:
     ----------
     model : ProgressModel
     run : RunRecord
-    results : list
-        The data of every ``result``, the last `MAX_RESULTS`.
     """
 
     def __init__(
@@ -88,7 +89,6 @@ class RunDisplay:
         self.options = options or ProgressOptions()
         self.model = ProgressModel()
         self.run = RunRecord(self.options.kind, self.options.is_isolated, now())
-        self.results: list[Any] = []
         self._omitted_results = 0
         self._publish = publish
         self._now = now
@@ -147,8 +147,17 @@ class RunDisplay:
             self._view.close(self._snapshot_html(now), keep=self.options.keep_view)
             self._view = None
         self._is_dirty = False
+        if self._has_bars:
+            _remembered.append(self)
+            if len(_remembered) > MAX_REMEMBERED:
+                _remembered.popleft()._forget()
         if self.options.front_end == "widgets":
             preload_view()
+
+    def _forget(self) -> None:
+        """Keep no tasks any more; what is reported from here on is shown on its own."""
+        self.model = ProgressModel()
+        self._is_dirty = self._is_shown = False
 
     def next_deadline(self) -> float | None:
         """When `tick` is to be called next, on the clock `now`; None when only an event can change something."""
@@ -199,10 +208,7 @@ class RunDisplay:
         if "omitted" in content:
             self._omitted_results += _count(content["omitted"])
             return True
-        data = content.get("data")
-        self.results.append(data)
-        del self.results[:-MAX_RESULTS]
-        self._publish_bundle(*result_bundle(data))
+        self._publish_bundle(*result_bundle(content.get("data")))
         return True
 
     def _take_alert(self, content: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hopx_kernel.progress import ProgressOptions, RunDisplay
+from hopx_kernel.progress.display import MAX_REMEMBERED
 from hopx_kernel.progress.text import ERASE_LINE
 from hopx_kernel.protocol import Message
 
@@ -84,7 +85,7 @@ def test_messages_are_printed_once_where_bars_are_off() -> None:
     owner.wait(5)
     owner.display.finish(OK)
     assert owner.text() == "loading\nreading\n"
-    assert owner.types() == ["stream", "stream", "display_data"] and owner.display.results == [[1]]
+    assert owner.types() == ["stream", "stream", "display_data"]
 
 
 @pytest.mark.parametrize("wait", [False, True])
@@ -158,3 +159,17 @@ def test_odd_contents_do_no_harm(content: dict[str, Any]) -> None:
     owner.display.interrupt_answered(content)
     owner.wait(3)
     owner.display.finish(content)
+
+
+def test_tasks_of_long_ended_runs_are_forgotten() -> None:
+    first = Owner(front_end="batch")
+    first.feed("progress", message="old", percent=10)
+    first.display.finish(OK)
+    for _ in range(MAX_REMEMBERED):
+        owner = Owner(front_end="batch")
+        owner.feed("progress", message="new", percent=10)
+        owner.display.finish(OK)
+    assert not first.display.model.tasks and owner.display.model.tasks
+    first.feed("progress", message="late", percent=50)
+    first.wait(2)
+    assert first.types()[-1] == "display_data" and "late" in first.sent[-1][2]["data"]["text/plain"]

@@ -164,3 +164,12 @@ def test_adapters_can_be_turned_off(library: str) -> None:
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert "@" not in process.stdout
     assert "3/3" in process.stderr or "100%" in process.stdout
+
+
+def test_module_for_editors_has_the_same_names_and_prints_markers() -> None:
+    code = "from hopx_progress import progress, result, error, track\nfor i in track(range(3), 'x'): pass\nerror('no')"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    lines = process.stdout.splitlines()
+    assert lines[0].startswith("__PROGRESS__") and lines[-1] == '__ERROR__{"type": "error", "message": "no"}'

@@ -333,3 +333,38 @@ def test_traceback_shows_the_cells_own_lines_and_none_of_the_helpers(kernel: Ker
     )
     traceback = "\n".join(output.reply["traceback"])
     assert "3" in traceback and "progress" not in traceback
+
+
+def wait_for_model(kernel: Kernel, name: str, seconds: float = 20) -> str:
+    """Wait until the kernel opens a widget with this model's name; gives its comm's id."""
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=seconds)
+        if message["msg_type"] == "comm_open" and message["content"]["data"]["state"].get("_model_name") == name:
+            return str(message["content"]["comm_id"])
+
+
+@pytest.mark.parametrize(
+    ("model", "content"),
+    [("AnyModel", {"type": "stop"}), ("ButtonModel", {"event": "click"})],
+    ids=["anywidget", "plain"],
+)
+def test_stop_works_while_the_cell_runs_on_a_front_end_without_subshells(
+    kernel: Kernel, model: str, content: dict[str, str]
+) -> None:
+    """No front end has shown the anywidget here, so the plain header takes its place after some seconds."""
+    msg_id = kernel.start("import time; kept = 43\nfor i in track(range(10_000), 'long'): time.sleep(0.01)")
+    comm_id = wait_for_model(kernel, model)
+    data = {"method": "custom", "content": content}
+    session = kernel.client.session
+    kernel.client.shell_channel.send(session.msg("comm_msg", {"comm_id": comm_id, "data": data}))
+    output = kernel.collect(msg_id, timeout_seconds=20)
+    assert output.reply["ename"] == "KeyboardInterrupt"
+    first = output.record.splitlines()[0]
+    assert first.startswith("Stopped") and "stopped after" in first and "variables kept" in first
+    assert kernel.run("print(kept)").text == "43\n"
+    assert not kernel.open_comms()
+
+
+def test_silent_run_shows_no_header(kernel: Kernel) -> None:
+    counts = kernel.run("import time; time.sleep(2.5)", silent=True).counts()
+    assert not counts["display_data"]
