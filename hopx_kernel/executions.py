@@ -1,0 +1,263 @@
+"""Sessions and runs as the bridge's loop sees them: what `runs` shows to blocking and asynchronous callers."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio.abc import TaskStatus
+
+from .errors import HopxKernelError, SandboxLostError
+from .lines import BatchQueue
+from .owner import SandboxOwner
+from .protocol import Message, RunnerOptions
+from .protocol.markers import MarkerParser
+from .session import EventHandler, Run, Session
+
+__all__ = ["Execution", "SessionHost"]
+
+#: Events that wait for a slow reader before the code in the sandbox waits too. The session beneath holds as many.
+QUEUE_EVENTS = 64
+
+#: How much of a run's output it keeps for `SandboxRun.output`, in characters.
+OUTPUT_CHARACTERS = 4 * 1024 * 1024
+
+
+#: How long text that may be the beginning of a marker waits for the rest of it.
+HOLD_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class _Queued:
+    event: Message
+    size: int = 1
+
+
+class RunOutputTail:
+    """The last part of a run's output."""
+
+    def __init__(self) -> None:
+        self._texts: deque[str] = deque()
+        self._size = 0
+        self.omitted = 0
+
+    def add(self, text: str) -> None:
+        self._texts.append(text)
+        self._size += len(text)
+        while self._size > OUTPUT_CHARACTERS and len(self._texts) > 1:
+            size = len(self._texts.popleft())
+            self._size -= size
+            self.omitted += size
+
+    def text(self) -> str:
+        text = "".join(self._texts)
+        return f"[{self.omitted} characters before this are omitted]\n{text}" if self.omitted else text
+
+
+class Execution:
+    """One run, in the bridge's loop."""
+
+    _queue: BatchQueue[_Queued]
+    _finished: anyio.Event
+    _waiting: anyio.CancelScope
+    _taking: anyio.Lock
+
+    def __init__(self, host: SessionHost, code: str, options: dict[str, Any]) -> None:
+        self.output = RunOutputTail()
+        self.timeout: float = options.get("timeout_seconds") or 0.0
+        self.result: Any = None
+        self.reply: dict[str, Any] | None = None
+        self.error: HopxKernelError | None = None
+        self.msg_id = uuid.uuid4().hex
+        self._host = host
+        self._code = code
+        self._options = {**options, "msg_id": self.msg_id}
+        self._run: Run | None = None
+        self._dropped = 0
+        self._markers = MarkerParser(self.msg_id)
+        self._texts_taken = 0
+
+    async def start(self) -> None:
+        self._queue = BatchQueue(QUEUE_EVENTS)
+        self._finished = anyio.Event()
+        self._waiting = anyio.CancelScope()
+        self._taking = anyio.Lock()
+        self._host.owner.check_alive()
+        self._host.owner.tasks.start_soon(self._live)
+
+    async def _live(self) -> None:
+        try:
+            with self._waiting:
+                await self._host.turn.acquire()
+            if self._waiting.cancelled_caught:
+                await self._end_with("KeyboardInterrupt", "interrupted before it started")
+                return
+            try:
+                await self._execute()
+            finally:
+                self._host.turn.release()
+        finally:
+            if self.reply is None:
+                self.error = self.error or SandboxLostError("the sandbox was killed while the code ran")
+                self.reply = _error_reply(type(self.error).__name__, str(self.error))
+            self._queue.end()
+            self._finished.set()
+
+    async def _execute(self) -> None:
+        try:
+            session = await self._host.open()
+            async with session.execute(self._code, **self._options) as run:
+                self._run = run
+                async for event in run:
+                    await self._take(event)
+        except HopxKernelError as exc:
+            self.error = exc
+            await self._end_with(type(exc).__name__, str(exc))
+
+    async def _end_with(self, ename: str, evalue: str) -> None:
+        reply = _error_reply(ename, evalue)
+        await self._take(Message("error", {key: reply[key] for key in ("ename", "evalue", "traceback")}))
+        await self._take(Message("execute_reply", reply))
+
+    async def _take(self, event: Message) -> None:
+        """Take an event of the run; markers in its text become the events that they stand for."""
+        async with self._taking:
+            if event.msg_type == "stream" and event.content["name"] == "stdout":
+                await self._keep_parts(self._markers.feed(event.content["text"]))
+                self._texts_taken += 1
+                if self._markers.is_holding:
+                    self._host.owner.tasks.start_soon(self._release_held, self._texts_taken)
+                return
+            if event.msg_type != "heartbeat":
+                await self._keep_parts(self._markers.flush())
+            await self._keep(event)
+
+    async def _release_held(self, texts_taken: int) -> None:
+        """Show what began like a marker when nothing comes that goes on with it: a prompt may end like that."""
+        await anyio.sleep(HOLD_SECONDS)
+        async with self._taking:
+            if self._texts_taken == texts_taken:
+                await self._keep_parts(self._markers.flush())
+
+    async def _keep_parts(self, parts: list[str | Message]) -> None:
+        for part in parts:
+            if isinstance(part, str):
+                part = Message("stream", {"name": "stdout", "text": part}, parent_id=self.msg_id)
+            await self._keep(part)
+
+    async def _keep(self, event: Message) -> None:
+        content = event.content
+        if event.msg_type == "stream":
+            self.output.add(content["text"])
+        elif event.msg_type == "result":
+            self.result = content.get("data")
+        elif event.msg_type == "execute_result" and self.result is None:
+            self.result = content["data"].get("text/plain")
+        elif event.is_terminal:
+            self.reply = content
+        self._dropped += len(await self._queue.put(_Queued(event)))
+
+    async def receive(self) -> list[Message]:
+        """What there is, waiting for something; empty at the end."""
+        events = [item.event for item in await self._queue.get_all()]
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            events.insert(0, Message("dropped", {"events": dropped}))
+        return events
+
+    async def unattended(self) -> None:
+        """Nobody reads: go on without, keeping the newest events, their count, and the output."""
+        self._queue.set_drop_oldest()
+
+    async def wait(self) -> None:
+        await self._finished.wait()
+
+    async def interrupt(self) -> dict[str, Any]:
+        if self._run is not None:
+            return await self._run.interrupt()
+        self._waiting.cancel()
+        return {"status": "ok", "stopped": True, "kept": True}
+
+    async def send_input(self, value: str) -> None:
+        if self._run is not None:
+            await self._run.send_input(value)
+
+
+def _error_reply(ename: str, evalue: str) -> dict[str, Any]:
+    reason = "interrupted" if ename == "KeyboardInterrupt" else "died"
+    kept = ename == "KeyboardInterrupt"
+    return {
+        "status": "error",
+        "ename": ename,
+        "evalue": evalue,
+        "traceback": [],
+        "reason": reason,
+        "stopped": True,
+        "kept": kept,
+    }
+
+
+class SessionHost:
+    """One session, in the bridge's loop: opened when first needed, and anew by `restart` when it was lost."""
+
+    _lock: anyio.Lock
+    turn: anyio.Lock
+
+    def __init__(self, owner: SandboxOwner, options: RunnerOptions, on_late_event: EventHandler | None) -> None:
+        self.owner = owner
+        self._options = options
+        self._on_late_event = on_late_event
+        self._session: Session | None = None
+        self._closing: anyio.Event | None = None
+        self._closed = False
+        self._prepared = False
+
+    async def prepare(self) -> None:
+        if not self._prepared:
+            self._prepared = True
+            self._lock, self.turn = anyio.Lock(), anyio.Lock()
+
+    async def open(self) -> Session:
+        await self.prepare()
+        async with self._lock:
+            if self._closed:
+                raise SandboxLostError("the session was closed")
+            if self._session is None:
+                self.owner.check_alive()
+                self._session = await self.owner.tasks.start(self._live)
+            return self._session
+
+    async def _live(self, *, task_status: TaskStatus[Session]) -> None:
+        closing = self._closing = anyio.Event()
+        try:
+            async with Session(self.owner.sandbox, options=self._options, on_event=self._on_late_event) as session:
+                task_status.started(session)
+                await closing.wait()
+        finally:
+            self._session = None
+
+    async def restart(self) -> dict[str, Any]:
+        session = await self.open()
+        if session.is_lost:
+            await self._close_session()
+            await self.open()
+            return {"status": "ok"}
+        return await session.restart()
+
+    async def request(self, verb: str, *args: Any) -> dict[str, Any]:
+        reply: dict[str, Any] = await getattr(await self.open(), verb)(*args)
+        return reply
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._prepared:
+            await self._close_session()
+
+    async def _close_session(self) -> None:
+        async with self._lock:
+            if self._closing is not None:
+                self._closing.set()
+            self._session = None
