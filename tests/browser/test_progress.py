@@ -14,6 +14,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
+from hopx_kernel.progress.model import ProgressModel
+from hopx_kernel.progress.run import RunRecord
+from hopx_kernel.progress.snapshot import snapshot_html
+
 from .conftest import TOKEN, LabServer
 from .lab import LabPage
 
@@ -204,3 +208,30 @@ def test_dark_theme_is_followed(lab_page: LabPage) -> None:
     header(lab_page, 0).get_by_role("button", name="Stop").click()
     wait_for_text(lab_page, 0, "variables kept", seconds=10)
     lab_page.screenshot("progress-record-dark")
+
+
+def test_record_keeps_its_looks_in_a_notebook_that_is_not_trusted(lab_page: LabPage) -> None:
+    path = lab_page.open_notebook("pass", name="from-somewhere-else.ipynb")
+    model, run = ProgressModel(), RunRecord("local", True, 0)
+    model.take({"message": "Costs $5 and $6", "current": 3, "total": 4, "data": {"loss": 0.5}}, 0)
+    for index in range(5):
+        model.take({"message": f"part {index}", "task": f"t{index}", "parent": "", "state": "done"}, 1)
+    run.finish({"status": "ok"}, 12)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    data = {"text/html": snapshot_html(model, run, 12) + "<script>document.title = 'owned'</script>"}
+    notebook["cells"][0]["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    lab_page.page.goto(f"{lab_page.url}lab/tree/{path.name}?reset")
+    output = lab_page.output(0)
+    expect(output).to_contain_text("Costs $5 and $6")
+    assert lab_page.page.title() != "owned"
+    assert output.locator("mjx-container").count() == 0
+    track = output.locator("td:nth-child(2) > div").first.bounding_box()
+    fill = output.locator("td:nth-child(2) > div > div").first.bounding_box()
+    assert track and fill and fill["height"] == 8
+    assert fill["width"] == pytest.approx(track["width"] * 0.75, rel=0.02)
+    summary = output.locator("summary")
+    expect(summary).to_contain_text("4 finished")
+    summary.click()
+    expect(output).to_contain_text("part 0")
+    lab_page.screenshot("progress-record-untrusted")

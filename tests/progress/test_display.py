@@ -165,6 +165,7 @@ def test_tasks_of_long_ended_runs_are_forgotten() -> None:
     first = Owner(front_end="batch")
     first.feed("progress", message="old", percent=10)
     first.display.finish(OK)
+    owner = first
     for _ in range(MAX_REMEMBERED):
         owner = Owner(front_end="batch")
         owner.feed("progress", message="new", percent=10)
