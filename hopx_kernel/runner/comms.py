@@ -28,6 +28,8 @@ class Comms:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._manager: Any = None
+        self._package: Any = None
+        self._create: Any = None
         self._show_exception: Callable[[], None] = lambda: None
         self._control_ids: Set[str] = set()
 
@@ -58,18 +60,26 @@ class Comms:
                 services.emit(msg_type, content, metadata, buffers)
 
         SandboxComm.kernel = kernel  # type: ignore[attr-defined]
-        comm.create_comm = SandboxComm
-        comm.get_comm_manager = lambda: manager
+        self._create = SandboxComm
+        self._package = comm
+        self.claim()
         if kernel is not None:
             kernel.comm_manager = manager
 
-    def handle(self, message: Message) -> None:
+    def claim(self) -> None:
+        """Make new comms ours; called before each cell, since importing ipykernel makes them its own."""
+        if self._package is not None and self._package.create_comm is not self._create:
+            self._package.create_comm = self._create
+            self._package.get_comm_manager = lambda: self._manager
+
+    def handle(self, message: Message, idle: bool = True) -> None:
         """Hand a comm message of the host to whoever it is for; its output belongs to this message."""
         if self._manager is None:
             sys.stderr.write(f"A {message.msg_type} came, but the sandbox has no `comm` package.\n")
             return
         token = current.set(message.msg_id)
-        set_last(message.msg_id)
+        if idle:  # else what has no context of its own is the running cell's
+            set_last(message.msg_id)
         try:
             getattr(self._manager, message.msg_type)(None, "", to_jupyter(message))
         except BaseException:  # an interrupt, or an exit; the manager has logged everything else

@@ -40,7 +40,7 @@ class FdPipe:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._packets = 0

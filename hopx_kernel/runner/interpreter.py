@@ -28,6 +28,7 @@ from .outlet import Outlet
 from .protection import confine_signals
 from .services import Services
 from .streams import OutputStream
+from .usage import is_alone
 
 __all__ = ["Interpreter"]
 
@@ -89,6 +90,7 @@ class Interpreter:
         self._interrupts.user_globals = self._shell.module.__dict__
         self._interrupts.explain = self._explain_interrupt
         self._interrupts.install()
+        self._interrupts.guard_handlers()
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         faulthandler.enable(file=2, all_threads=False)  # the other threads are ours
         for name, fd in (("stdout", 1), ("stderr", 2)):
@@ -100,7 +102,7 @@ class Interpreter:
         guard_fds(self._outlet.flush)
         parents.inherit_in_threads()
         confine_signals()
-        limits.apply(self._options)
+        limits.apply(self._options, is_alone())
         progress.install(
             self._services.emit,
             adapt=self._options.adapt_progress,
@@ -114,6 +116,7 @@ class Interpreter:
     def _after_fork(self) -> None:
         self._interrupts.reset_after_fork()
         self._outlet.reset_after_fork()
+        self._services.allow_stdin = False
         faulthandler.disable()
 
     # ------------------------------------------------------------------ requests
@@ -161,7 +164,7 @@ class Interpreter:
             if message.msg_type in self._queries:
                 self._answer(message)
             else:
-                self._comms.handle(message)
+                self._comms.handle(message, idle=self._run is None)
         except KeyboardInterrupt:
             pass  # of a question: the supervisor answers it in a moment
         finally:
@@ -202,6 +205,7 @@ class Interpreter:
             self._loop.call_soon_threadsafe(task.cancel)
 
         self._interrupts.cancel = cancel
+        self._comms.claim()
         self._interrupts.install()
 
     def _end(self, parent_id: str, content: Dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 __all__ = ["Interrupts"]
 
@@ -43,6 +43,8 @@ class Interrupts:
         self._pending = False
         self._count = 0
         self._raised = False
+        self._later: List[Tuple[Callable[..., Any], int]] = []
+        self._handlers: Dict[int, Any] = {}
 
     def count(self) -> int:
         """How many interrupts there were."""
@@ -53,6 +55,35 @@ class Interrupts:
         self._raised = False
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
+
+    def guard_handlers(self) -> None:
+        """Have the handlers that user code sets from now on wait too, where they would cut a section of ours."""
+        set_handler, get_handler = signal.signal, signal.getsignal
+
+        def guarded_signal(signalnum: Any, handler: Any) -> Any:
+            before = guarded_getsignal(signalnum)
+            if not callable(handler) or handler == self._handle:
+                set_handler(signalnum, handler)
+                self._handlers.pop(int(signalnum), None)
+                return before
+
+            def wait_or_handle(signum: int, frame: Optional[FrameType]) -> Any:
+                if self._depth:
+                    self._later.append((handler, signum))
+                    return None
+                return handler(signum, frame)
+
+            set_handler(signalnum, wait_or_handle)
+            self._handlers[int(signalnum)] = (wait_or_handle, handler)
+            return before
+
+        def guarded_getsignal(signalnum: Any) -> Any:
+            present = get_handler(signalnum)
+            wrapper, handler = self._handlers.get(int(signalnum), (None, None))
+            return handler if present is wrapper and wrapper is not None else present
+
+        signal.signal = guarded_signal
+        signal.getsignal = guarded_getsignal
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
         del signum
@@ -92,9 +123,16 @@ class Interrupts:
     def __exit__(self, *exc_info: Any) -> None:
         if threading.get_ident() == self._main:
             self._depth -= 1
-            if not self._depth and self._pending:
-                self._pending = False
-                self._raise(sys._getframe(1))
+            if not self._depth and (self._pending or self._later):
+                self._leave_section(sys._getframe(1))
+
+    def _leave_section(self, frame: FrameType) -> None:
+        while self._later:
+            handler, signum = self._later.pop(0)
+            handler(signum, frame)
+        if self._pending:
+            self._pending = False
+            self._raise(frame)
 
     def reset_after_fork(self) -> None:
         """In a forked child: no section is open, and the only thread is the main one."""

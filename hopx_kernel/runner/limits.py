@@ -19,12 +19,13 @@ _options = [RunnerOptions()]
 _room: Dict[int, Tuple[int, int]] = {}
 
 
-def apply(options: RunnerOptions) -> None:
-    """Set the limits of this process and of all that it starts."""
+def apply(options: RunnerOptions, alone: bool = True) -> None:
+    """Set the limits of this process and of all that it starts; `alone` says whether the user's processes are the sandbox's."""
     _options[0] = options
     # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count what numerical libraries merely reserve.
     _limit("RLIMIT_DATA", options.memory_bytes, _MEMORY_ROOM)
-    _limit("RLIMIT_NPROC", options.processes, 0)
+    if alone:  # elsewhere it would count all that the user runs on this machine
+        _limit("RLIMIT_NPROC", options.processes, 0)
     _limit("RLIMIT_NOFILE", options.open_files, _FILES_ROOM)
     _limit("RLIMIT_CORE", 0, 0)
 

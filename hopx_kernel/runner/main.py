@@ -40,6 +40,7 @@ def main(argv: List[str]) -> None:
         supervisor = Supervisor(link, options)
         supervisor.ipython_version = find_ipython_version()
         shell = _build_shell(supervisor.serve_briefly, bool(supervisor.ipython_version))
+        from . import progress_adapters, progress_track  # noqa: F401  before the fork: the file may be deleted later
         from .interpreter import Interpreter
 
         supervisor.serve(lambda sock, fds: Interpreter(sock, fds, options, shell).run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from dataclasses import dataclass
@@ -32,8 +33,12 @@ class Usage:
     processes: int
 
 
+@functools.lru_cache(maxsize=1)
 def is_alone() -> bool:
-    """Whether everything in our process namespace is the sandbox's: its first process is us, or what started us."""
+    """Whether everything in our process namespace is the sandbox's: its first process is us, or what started us.
+
+    Asked first by the supervisor; the interpreter, its child, has the same answer by the cache.
+    """
     if os.getpid() == 1:
         return True
     if os.getppid() != 1:

@@ -179,3 +179,23 @@ def test_debugger_asks_through_input(runner: RunnerClient) -> None:
         runner.wait_for(lambda event: event.msg_type == "input_request")
         runner.send(Message("input_reply", {"value": answer}, parent_id=msg_id))
     assert "42" in runner.finish(msg_id).text
+
+
+def test_handler_that_raises_harms_no_output(runner: RunnerClient) -> None:
+    code = """
+import signal
+def stop(signum, frame): raise TimeoutError('too long')
+before = signal.signal(signal.SIGALRM, stop)
+assert signal.getsignal(signal.SIGALRM) is stop
+seen = 0
+for i in range(300):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0003)
+        while True: print('x' * 50)
+    except TimeoutError: seen += 1
+signal.signal(signal.SIGALRM, before)
+seen, before == signal.SIG_DFL
+"""
+    result = runner.run(code, timeout=30)
+    assert result.value == "(300, True)"
+    assert set(result.text.split("\n")) <= {"x" * 50, "x" * 100, ""}
