@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 import anyio
 import zmq
 from ipykernel.kernelbase import Kernel
-from ipykernel.subshell_manager import UnknownSubshellError
 from jupyter_client.session import Session
 from traitlets import Instance
 from zmq.eventloop.zmqstream import ZMQStream
@@ -166,10 +165,18 @@ class HopxKernel(Kernel):
             return
         try:
             self.shell_channel_thread.manager.get_shell_channel_to_subshell_pair(request.subshell_id)
-        except UnknownSubshellError as exc:
-            self._send_unknown_subshell_reply(request.idents, request.message, exc)
+        except KeyError:
+            self._refuse_subshell(request)
             return
         self._main_loop.call_soon_threadsafe(self._group.start_soon, self._serve_shell, request)
+
+    def _refuse_subshell(self, request: Request) -> None:
+        """Answer, in the shell channel's thread, a message to a subshell that is not there (any more)."""
+        self._publish_status("busy", "shell", request.message)
+        if request.msg_type.endswith("_request"):
+            error = MalformedRequestError(f"there is no subshell {request.subshell_id!r:.80}")
+            self._reply(self.shell_stream, request, error_content(error))
+        self._publish_status("idle", "shell", request.message)
 
     def _read(self, frames: list[Any]) -> Request | None:
         """A message from its frames; None, and a line in the log, where it is not signed or not a message."""
