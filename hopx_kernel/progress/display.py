@@ -276,7 +276,9 @@ class RunDisplay:
             self._view = self._loader.make_view(self.options, on_stop)
         sent = self._view.update(self.model, self.run, now, bars=self.options.bars)
         self._is_dirty = False
-        self._refresh_due = now + max(self.options.refresh_seconds, 0.1, sent / _MESSAGES_PER_SECOND)
+        # A thousand tasks take a while to lay out: at most a tenth of the loop's time goes into it.
+        pause = max(self.options.refresh_seconds, 0.1, sent / _MESSAGES_PER_SECOND, 10 * (self._now() - now))
+        self._refresh_due = now + pause
         if not self._is_shown:
             self._is_shown = True
             data = {**self._view.bundle(), "text/plain": self._snapshot_text(now)}

@@ -16,6 +16,9 @@ __all__ = ["Metric", "Row", "make_rows"]
 #: Indentation ends here, whatever the depth.
 _MAX_DEPTH = 6
 
+#: Finished tasks that nobody is the parent of: they fold when they are more than these, all but the latest.
+_FOLD_ROOTS, _KEEP_ROOTS = 12, 6
+
 #: What goes first when there are more tasks than rows.
 _RANK = {"failed": 0, "running": 1, "stopped": 2, "done": 3}
 
@@ -73,6 +76,7 @@ def make_rows(model: ProgressModel, now: float, limit: int) -> tuple[list[Row], 
         parent = task.parent if task.parent in model.tasks and task.parent != task.key else None
         children.setdefault(parent, []).append(task)
     layout = _Layout(model, children, now)
+    layout.fold_roots(children.get(None, []))
     # First those that hang under no other; tasks whose parents form a circle are left over and come last.
     for task in (*children.get(None, ()), *model.tasks.values()):
         layout.place_tree(task)
@@ -94,6 +98,17 @@ class _Layout:
         # The run's own bar is the task without a name; where a run has none, the first.
         self._own = "" if "" in model.tasks else next(iter(model.tasks), "")
 
+    def fold_roots(self, roots: list[Task]) -> None:
+        """Fold what one cell has finished long ago, when that is more than a glance takes in."""
+        done = [task for task in roots if task.state == "done" and task.key not in self._children]
+        if len(done) > _FOLD_ROOTS:
+            self._fold("", sorted(done, key=lambda task: task.ended or 0.0)[:-_KEEP_ROOTS], 0)
+
+    def _fold(self, key: str, tasks: list[Task], depth: int) -> None:
+        inner = tuple(self._row(task, depth) for task in tasks)
+        self.seen.update(task.key for task in tasks)
+        self.rows.append(Row(f"\0{key}", depth, "done", f"{len(inner):,} finished", None, folded=inner))
+
     def place_tree(self, root: Task) -> None:
         # Not by recursion: a task's name can hang under another ten thousand deep.
         stack = [(root, 0)]
@@ -107,10 +122,7 @@ class _Layout:
             depth = min(depth + 1, _MAX_DEPTH)
             folded = self._foldable(below)
             if folded:
-                inner = tuple(self._row(child, depth) for child in folded)
-                self.seen.update(child.key for child in folded)
-                label = f"{len(inner):,} finished"
-                self.rows.append(Row(f"\0{task.key}", depth, "done", label, None, folded=inner))
+                self._fold(task.key, folded, depth)
             stack.extend((child, depth) for child in reversed(below) if child.key not in self.seen)
 
     def _foldable(self, tasks: list[Task]) -> list[Task]:

@@ -135,7 +135,7 @@ def _row_html(row: Row) -> str:
 
 
 def _folded_html(rows: Sequence[Row], row: Row) -> str:
-    lines = "".join(f"<div>{escape(row_text(inner).strip())}</div>" for inner in rows[:MAX_ROWS])
+    lines = "".join(f"<div>{escape(_folded_text(inner))}</div>" for inner in rows[:MAX_ROWS])
     if len(rows) > MAX_ROWS:
         lines += f"<div>{hidden_text(len(rows) - MAX_ROWS)}</div>"
     sign = f'<span style="color:{COLORS["done"]};{_SIGN}">{GLYPHS["done"]}</span>'
@@ -143,6 +143,12 @@ def _folded_html(rows: Sequence[Row], row: Row) -> str:
     indent = f"padding-left:{row.depth * _INDENT_PX}px"
     cell = f'<details style="{indent}">{summary}<div style="padding-left:20px;{_MUTED}">{lines}</div></details>'
     return f'<tr style="background:transparent"><td colspan="3" style="{_CELL}">{cell}</td></tr>'
+
+
+def _folded_text(row: Row) -> str:
+    parts = [row.label, *row.facts]
+    parts.extend(" ".join(part for part in (m.name, m.value, m.line) if part) for m in row.metrics)
+    return f"{glyph(row)} {' · '.join(part for part in parts if part)}"
 
 
 def _bar_html(row: Row) -> str:

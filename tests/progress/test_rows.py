@@ -36,6 +36,26 @@ def test_two_finished_children_do_not_fold() -> None:
     assert len(rows) == 3 and not any(row.folded for row in rows)
 
 
+def test_many_finished_loops_of_one_cell_fold_but_for_the_latest() -> None:
+    few, _ = make(*({"task": f"t{n}", "state": "done"} for n in range(12)))
+    assert len(few) == 12
+    model = ProgressModel()
+    for n in range(40):
+        model.take({"message": f"t{n}", "task": f"t{n}", "state": "done"}, n)
+    model.take({"message": "now", "task": "now"}, 41)
+    rows, hidden = make_rows(model, 42, 50)
+    assert [row.label for row in rows] == [
+        "34 finished",
+        "t34",
+        "t35",
+        "t36",
+        "t37",
+        "t38",
+        "t39",
+        "now",
+    ] and hidden == 0
+
+
 def test_parents_in_a_circle_and_of_themselves_are_shown() -> None:
     rows, _ = make({"task": "a", "parent": "b"}, {"task": "b", "parent": "a"}, {"task": "s", "parent": "s"})
     assert {row.label for row in rows} == {"a", "b", "s"}

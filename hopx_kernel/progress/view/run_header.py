@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -12,23 +11,14 @@ import ipywidgets
 import traitlets
 
 from ..run import RunRecord
+from .front_end import front_end_file
 
 __all__ = ["RunHeader"]
 
-_PACKAGE = Path(__file__).parents[2]
-
-
-def _front_end_file(name: str) -> str:
-    """A file of the front end: beside the package's modules in a wheel, in ``widgets/src`` in a work tree."""
-    for folder in (_PACKAGE / "static", _PACKAGE.parent / "widgets" / "src"):
-        if (folder / name).is_file():
-            return (folder / name).read_text("utf-8")
-    raise ImportError(f"the front end's {name} is missing from this installation")
-
 
 class _Widget(anywidget.AnyWidget):
-    _esm = _front_end_file("run_header.js")
-    _css = _front_end_file("run_header.css")
+    _esm = front_end_file("run_header.js")
+    _css = front_end_file("run_header.css")
     #: See ``RunState`` in ``run_header.js``.
     run = traitlets.Dict().tag(sync=True)
 
