@@ -31,12 +31,14 @@ from .session import Session
 from .shaping import StreamShaper
 from .spool import Spool, SpoolDirectory
 from .trust import TrustPolicy
+from .voila import VoilaPage
 
 __all__ = ["Cells"]
 
 #: Runs and comm messages whose late output still finds its parent.
 REMEMBERED_PARENTS = 1000
 
+_PAGE_LOST = "The sandbox behind this page has ended. Reload the page to start again."
 _FRESH = "A fresh sandbox was started: variables and files of the one before are gone.\n"
 
 _log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class Cells:
         self._current_run: Run | None = None
         self._starting: anyio.CancelScope | None = None
         self._notice = ""
+        self._voila = VoilaPage(publisher)
         self._group: TaskGroup | None = None
 
     async def run(self, group: TaskGroup) -> None:
@@ -113,12 +116,15 @@ class Cells:
     async def execute(self, request: Request) -> dict[str, Any]:
         """Run a cell; gives the content of its reply. Raises `MalformedRequestError`."""
         fields = ExecuteRequest.read(request)
+        if self._voila.swallows(fields):
+            return {"status": "ok", "execution_count": self.execution_count, "user_expressions": {}, "payload": []}
         count = self.execution_count + 1
         if fields.store_history:
             self.execution_count = count
             self._history.store(count, fields.code)
         if not fields.silent:
             self._publisher.publish("execute_input", {"code": fields.code, "execution_count": count}, request.message)
+            await self._voila.show(request)
         output = self._open_output(request, count)
         self._current = output
         try:
@@ -301,12 +307,14 @@ class Cells:
         if event.msg_type != "interpreter_died":
             return
         self.on_interpreter_gone()
+        self._voila.tell(_PAGE_LOST)
         if self._current is None:
             evalue = str(event.content["evalue"])
             self._notice = f"The interpreter died between two cells: {evalue} Its variables are gone.\n"
 
     def _on_session_end(self) -> None:
         self.on_interpreter_gone()
+        self._voila.tell(_PAGE_LOST)
         if self.keeper.generation:
             self._notice = _FRESH
 

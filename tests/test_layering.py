@@ -50,9 +50,10 @@ ALLOWED: dict[str, set[str]] = {
     "iopub": set(),
     "keeper": {"errors", "protocol", "sandboxes", "session"},
     "output": {"errors", "progress", "protocol", "requests", "shaping", "spool", "trust"},
+    "voila": {"output", "progress", "requests"},
     "execution": {
         *("config", "errors", "history", "keeper", "output", "progress", "protocol", "requests", "run", "sandboxes"),
-        *("session", "shaping", "spool", "trust"),
+        *("session", "shaping", "spool", "trust", "voila"),
     },
     "comms": {"errors", "execution", "output", "protocol", "requests", "session"},
     "kernel": {
