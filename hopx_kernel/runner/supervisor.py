@@ -7,7 +7,6 @@ whatever the interpreter does.
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import socket
 import sys
@@ -191,7 +190,7 @@ class Supervisor:
     def _on_hello(self, message: Message) -> None:
         info: Dict[str, Any] = {
             "pid": os.getpid(),
-            "python_version": platform.python_version(),
+            "python_version": sys.version.split()[0],
             "implementation": sys.implementation.name,
             "ipython_version": self.ipython_version,
             "platform": sys.platform,
@@ -279,6 +278,8 @@ class Supervisor:
         self._start_next()
 
     def _on_death(self, death: Death) -> None:
+        # Before the run's end, so that the host sees which run it belongs to.
+        self._outbox.send("interpreter_died", {"reason": death.reason, "evalue": death.evalue, **death.extra})
         if self._run is not None:
             self._fail_run(self._run, death)
         assert self._child_main is not None
@@ -286,7 +287,6 @@ class Supervisor:
             while self._queue:
                 self._fail_run(self._queue.popleft(), death)
         self._questions.give_up(float("inf"))
-        self._outbox.send("interpreter_died", {"reason": death.reason, "evalue": death.evalue, **death.extra})
         if not self._keeper.gives_up:
             self._keeper.start(self._child_main)
             return

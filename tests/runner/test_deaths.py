@@ -52,11 +52,16 @@ def test_death_is_told_and_the_next_cell_runs(runner: RunnerClient, code: str) -
 
 def test_death_names_signal_or_exit_code(runner: RunnerClient) -> None:
     runner.run("import os; os._exit(3)")
-    died = runner.wait_for(lambda event: event.msg_type == "interpreter_died")
-    assert died.content["exit_code"] == 3
     runner.run("import os; os.kill(os.getpid(), 9)")
-    died = runner.wait_for(lambda event: event.msg_type == "interpreter_died")
-    assert died.content["signal"] == "SIGKILL"
+    deaths = [event.content for event in runner.events if event.msg_type == "interpreter_died"]
+    assert [(death.get("exit_code"), death.get("signal")) for death in deaths] == [(3, None), (None, "SIGKILL")]
+
+
+def test_death_is_told_before_the_end_of_its_run(runner: RunnerClient) -> None:
+    reply = runner.run("import os; os._exit(3)").reply
+    ends = [event.msg_type for event in runner.events if event.msg_type in ("interpreter_died", "execute_reply")]
+    assert reply["reason"] == "died"
+    assert ends == ["interpreter_died", "execute_reply"]
 
 
 @pytest.mark.parametrize("fd", [0, 1, 2])
