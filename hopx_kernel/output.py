@@ -216,7 +216,7 @@ class RunOutput:
         if self.display is not None:
             self._publisher.set_parent(self._request.idents, self.parent)
             ename = self._error_name
-            interrupted = {"reason": "interrupted"} if ename == "KeyboardInterrupt" else {}
+            interrupted = {"reason": "interrupted", "kept": True} if ename == "KeyboardInterrupt" else {}
             self.display.finish({"status": "error", "ename": ename, **interrupted} if ename else {"status": "ok"})
         self.end()
 
