@@ -21,6 +21,9 @@ from .trust import TrustPolicy
 
 __all__ = ["Publisher", "RunOutput"]
 
+#: Events that stand beside the text and not in it: a flood of them must not cut the text into as many messages.
+_BESIDE_TEXT = frozenset({"stream", "progress", "heartbeat"})
+
 #: How long text that may become a progress marker waits for its rest, in seconds: a prompt can end in ``_``, too.
 _HOLD_SECONDS = 0.1
 
@@ -95,7 +98,7 @@ class RunOutput:
 
     async def feed(self, event: Message) -> None:
         """Take one event of the run, in order."""
-        if event.msg_type != "stream":
+        if event.msg_type not in _BESIDE_TEXT:
             self.flush()
         if not self._display_takes(event):
             handler = self._HANDLERS.get(event.msg_type)
@@ -243,6 +246,8 @@ class RunOutput:
     def _send(self, texts: list[tuple[str, str]]) -> None:
         for name, text in texts:
             if text:
+                if self.display is not None:
+                    self.display.before_text(text)
                 self._publisher.publish("stream", {"name": name, "text": text}, self.parent)
         self._set_timer()
 

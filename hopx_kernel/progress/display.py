@@ -101,6 +101,7 @@ class RunDisplay:
         self._is_cleared = False
         self._refresh_due = 0.0
         self._line = ""
+        self._is_line_open = False
         self._printed: dict[str, str] = {}
         self._handlers: dict[str, Callable[[Mapping[str, Any]], bool]] = {
             "progress": self._take_progress,
@@ -118,10 +119,16 @@ class RunDisplay:
         if handler is not None:
             return handler(event.content)
         if event.msg_type in _OUTPUTS:
-            self._erase_line()
+            self.before_text(str(event.content.get("text", "\n")))
             if self._is_cleared:
                 self._is_dirty, self._is_cleared, self._is_shown = True, False, False
         return False
+
+    def before_text(self, text: str) -> None:
+        """Take notice of printed text that is about to be published, where that is not when it was fed: a terminal's
+        line makes room for it."""
+        self._erase_line()
+        self._is_line_open = not text.endswith("\n")
 
     def heartbeat(self, event: Message) -> None:
         """Take a heartbeat of the run."""
@@ -319,7 +326,8 @@ class RunDisplay:
         self._is_dirty, self._refresh_due = False, now + max(self.options.refresh_seconds, 0.1)
         line = status_line(self.model, now) if self._has_bars else ""
         if line and line != self._line:
-            self._write(ERASE_LINE + line)
+            self._write(("\n" if self._is_line_open else "") + ERASE_LINE + line)
+            self._is_line_open = False
             self._is_shown, self._line = True, line
 
     def _erase_line(self) -> None:
@@ -331,7 +339,8 @@ class RunDisplay:
     def _finish_line(self) -> None:
         self._erase_line()
         if self._has_bars:
-            self._write(self._snapshot_text(self._now()) + "\n")
+            self._write(("\n" if self._is_line_open else "") + self._snapshot_text(self._now()) + "\n")
+            self._is_line_open = False
 
     def _write(self, text: str) -> None:
         self._publish("stream", {"name": "stdout", "text": text}, {})

@@ -122,6 +122,17 @@ def test_terminal_line_is_erased_before_other_output_and_drawn_again() -> None:
     assert owner.text().count("work") == 2
 
 
+def test_terminal_line_does_not_erase_what_was_printed_without_an_end() -> None:
+    owner = Owner(front_end="text")
+    owner.feed("stream", name="stdout", text="no end")
+    owner.feed("progress", message="work", percent=10)
+    owner.wait(0.5)
+    assert owner.text().startswith("\n" + ERASE_LINE)
+    owner.display.before_text("more")
+    owner.display.finish(OK)
+    assert owner.text().split(ERASE_LINE)[-1].startswith("\nDone")
+
+
 def _floods() -> list[Callable[[Owner, int], None]]:
     return [
         lambda owner, n: owner.feed("progress", message="x", percent=n % 100) and None,

@@ -209,6 +209,14 @@ def test_markers_of_child_processes_are_the_same_bars(kernel: Kernel) -> None:
     assert any(content["data"].get("application/json") == {"rows": 3} for content in output.contents("display_data"))
 
 
+def test_flood_of_text_and_markers_in_turn_stays_few_messages(kernel: Kernel) -> None:
+    line = 'print(\'line\', i); print(\'__PROGRESS__{"message":"work","percent":%d}\' % (i // 200))'
+    output = kernel.run(f"for i in range(20_001): {line}")
+    assert output.text == "".join(f"line {i}\n" for i in range(20_001))
+    assert sum(output.counts().values()) < 400
+    assert "✓ work" in output.record
+
+
 def test_threads_tasks_and_forked_children_report_at_once(kernel: Kernel) -> None:
     output = kernel.run(
         "import asyncio, multiprocessing, threading, time\n"
