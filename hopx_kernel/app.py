@@ -75,8 +75,8 @@ class KernelApp(IPKernelApp):
     def init_blackhole(self) -> None:
         """Let the package log as the application does; nothing is sent to the null device."""
         logger = logging.getLogger(__package__)
-        logger.parent = self.log  # type: ignore[assignment] # traitlets gives its logger or an adapter of it
-        logger.setLevel(self.log_level)
+        logger.parent = self.log
+        logger.setLevel(self.log.level)
 
     def init_io(self) -> None:
         """Leave this process's streams alone: no user code prints to them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, Unicode
@@ -211,14 +212,23 @@ def environment_config(environ: Mapping[str, str]) -> Config:
         if text is None:
             continue
         try:
-            config.HopxConfig[name] = trait.from_string(text)
+            config.HopxConfig[name] = _read(trait, text)
         except (TraitError, ValueError, SyntaxError) as exc:
             raise TraitError(f"{variable}={text!r} cannot be read: {exc}") from exc
     return config
 
 
+def _read(trait: TraitType[Any, Any], text: str) -> Any:
+    if isinstance(trait, Dict) and not text.lstrip().startswith("{"):
+        return trait.from_string_list([text])  # ``A=B``, as on the command line
+    return trait.from_string(text)
+
+
 def file_config() -> Config:
-    """The options in the files ``jupyter_hopx_kernel_config.py`` and ``.json``, the user's over the system's."""
+    """The options in the files ``jupyter_hopx_kernel_config.py`` and ``.json``, the user's over the system's.
+
+    Raises `TraitError`, which names the file, for one that cannot be read.
+    """
     from jupyter_core.paths import jupyter_config_path
 
     config = Config()
@@ -228,6 +238,8 @@ def file_config() -> Config:
                 config.merge(loader(CONFIG_NAME + extension, path=directory).load_config())
             except ConfigFileNotFound:
                 continue
+            except Exception as exc:  # noqa: BLE001 - the file is Python, and raises what it likes
+                raise TraitError(f"{Path(directory, CONFIG_NAME + extension)} cannot be read: {exc}") from exc
     return config
 
 

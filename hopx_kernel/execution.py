@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .config import HopxConfig
-from .errors import SandboxError, SandboxLostError
+from .errors import HopxKernelError
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
@@ -153,7 +153,7 @@ class Cells:
                 cell_id=fields.cell_id,
                 execution_count=count,
             )
-        except (SandboxError, KeyboardInterrupt) as exc:
+        except (HopxKernelError, KeyboardInterrupt) as exc:
             content = error_content(exc)
             output.publish_error({key: content[key] for key in ("ename", "evalue", "traceback")})
             if output.display is not None:
@@ -183,11 +183,12 @@ class Cells:
         session, output = self.keeper.current, self._current
         if session is None:
             return {"status": "ok"}
-        if output is not None:
+        if output is not None and self._publisher.is_throttled:
             output.hurry()
         try:
             content = await session.interrupt()
-        except SandboxLostError:
+        except HopxKernelError as exc:
+            _log.info("An interrupt came too late: %s", exc)
             return {"status": "ok", "stopped": True, "kept": False}
         if output is not None and output is self._current and content.get("stopped") is False:
             output.publish_stream("stderr", f"\n{content.get('evalue') or 'The code did not stop.'}\n")
@@ -280,8 +281,9 @@ class Cells:
             session = self.keeper.current
             if value is not None and session is not None:
                 await session.send(Message("input_reply", {"value": value}, parent_id=request.msg_id))
-        except SandboxError:
-            pass  # the run ends with the loss, and says so
+        except HopxKernelError as exc:
+            # A run whose sandbox is lost ends by itself, and says so; one that waits for this answer can be interrupted.
+            _log.warning("An answer did not reach the sandbox: %s", exc)
 
     async def _on_event(self, event: Message) -> None:
         try:

@@ -143,8 +143,13 @@ class HopxKernel(Kernel):
         try:
             self.session.send(socket, msg_type, content, **options)
         except UnicodeEncodeError:
-            packed = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+            packed: Any = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
             self.session.send(socket, msg_type, packed, **{**options, "metadata": None})
+
+    @property
+    def is_throttled(self) -> bool:
+        """See `Publisher`."""
+        return self.behind_server and self._limiter.delay(time.monotonic()) > 0
 
     async def room(self) -> None:
         """See `Publisher`."""
@@ -190,6 +195,12 @@ class HopxKernel(Kernel):
             return None
 
     async def _serve_shell(self, request: Request) -> None:
+        try:
+            await self._dispatch(request)
+        except Exception:  # noqa: BLE001 - one request must not end the task group, and with it the kernel
+            _log.exception("%.80s could not be answered", request.msg_type)
+
+    async def _dispatch(self, request: Request) -> None:
         if request.msg_type != "execute_request":
             await self._serve_on_shell(request)
             return

@@ -44,6 +44,10 @@ class Publisher(Protocol):
     async def room(self) -> None:
         """Wait until more can be sent."""
 
+    @property
+    def is_throttled(self) -> bool:
+        """Whether what is sent has to wait because of a server's limits."""
+
     def set_parent(self, ident: list[bytes], parent: dict[str, Any]) -> None:
         """Make a request the parent of the comm messages that the kernel's own widgets send from here on."""
 

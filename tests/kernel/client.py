@@ -118,7 +118,7 @@ class Kernel:
     def request(self, msg_type: str, content: Any, **header: Any) -> str:
         """Send any message on the shell channel; gives its msg_id."""
         packed = content if isinstance(content, dict) else json.dumps(content).encode()
-        message: Message = self.client.session.msg(msg_type, packed)  # type: ignore[arg-type] # bytes pass as they are
+        message: Message = self.client.session.msg(msg_type, packed)
         message["header"].update(header)
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])

@@ -140,7 +140,7 @@ def test_two_clients_see_the_same_run(kernel: Kernel) -> None:
     try:
         other.wait_for_ready(timeout=10)
         msg_id = kernel.send("print('for both')")
-        seen = []
+        seen: list[str] = []
         while not seen or seen[-1] != "idle":
             message = other.get_iopub_msg(timeout=10)
             if message["parent_header"].get("msg_id") == msg_id:

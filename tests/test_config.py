@@ -1,0 +1,116 @@
+"""Options: where they come from, which wins, and what a wrong one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+
+from hopx_kernel.config import HopxConfig, load_config
+
+
+@pytest.fixture(autouse=True)
+def config_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only directory with configuration files."""
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    monkeypatch.setenv("JUPYTER_NO_CONFIG", "")
+    return tmp_path
+
+
+def test_defaults_are_safe() -> None:
+    config = load_config([], {})
+    assert config.kind == "local" and config.trust == "safe" and config.network is False
+    options = config.sandbox_options()
+    assert options.network is False and options.memory_bytes and options.processes and options.disk_bytes
+
+
+def test_command_line_wins_over_environment_over_file(config_directory: Path) -> None:
+    (config_directory / "jupyter_hopx_kernel_config.py").write_text(
+        "c.HopxConfig.kind = 'file'\nc.HopxConfig.template = 'file'\nc.HopxConfig.python = 'file'\n"
+    )
+    config = load_config(
+        ["-f", "x.json", "--HopxConfig.kind=argument", "--Session.key=b''"],
+        {"HOPX_KIND": "environment", "HOPX_TEMPLATE": "environment", "HOPX_SOMETHING": "else"},
+    )
+    assert (config.kind, config.template, config.python) == ("argument", "environment", "file")
+
+
+def test_json_file_is_read(config_directory: Path) -> None:
+    (config_directory / "jupyter_hopx_kernel_config.json").write_text('{"HopxConfig": {"memory_limit": "1 GiB"}}')
+    assert load_config([], {}).memory_limit == 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1024", 1024),
+        ("1kB", 1000),
+        ("1 KiB", 1024),
+        ("1.5GiB", 3 << 29),
+        ("2g", 2_000_000_000),
+        ("none", None),
+        ("7B", 7),
+    ],
+)
+def test_sizes_are_read(text: str, size: int | None) -> None:
+    assert load_config([], {"HOPX_MEMORY_LIMIT": text}).memory_limit == size
+    assert load_config([f"--HopxConfig.memory_limit={text}"], {}).memory_limit == size
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HOPX_MEMORY_LIMIT", "plenty"),
+        ("HOPX_MEMORY_LIMIT", "-5"),
+        ("HOPX_MEMORY_LIMIT", "0"),
+        ("HOPX_PROCESS_LIMIT", "many"),
+        ("HOPX_PROCESS_LIMIT", "-1"),
+        ("HOPX_TIMEOUT_SECONDS", "soon"),
+        ("HOPX_NETWORK", "perhaps"),
+        ("HOPX_TRUST", "everybody"),
+        ("HOPX_ENV", "{'A': 5}"),
+        ("HOPX_OUTPUT_LIMIT", "little"),
+        ("HOPX_SERVER_LIMITS", "yes"),
+    ],
+)
+def test_wrong_value_names_its_option(variable: str, value: str) -> None:
+    with pytest.raises(TraitError, match=f"(?i){variable.removeprefix('HOPX_')}"):
+        load_config([], {variable: value})
+    with pytest.raises(TraitError, match=f"(?i){variable.removeprefix('HOPX_')}"):
+        load_config([f"--HopxConfig.{variable.removeprefix('HOPX_').lower()}={value}"], {})
+
+
+def test_broken_file_says_so(config_directory: Path) -> None:
+    (config_directory / "jupyter_hopx_kernel_config.py").write_text("c.HopxConfig.kind = (")
+    with pytest.raises(TraitError, match="jupyter_hopx_kernel_config.py"):
+        load_config([], {})
+
+
+@pytest.mark.parametrize("text", ["A=b c", "{'A': 'b c'}"])
+def test_variables_for_the_sandbox_are_read(text: str) -> None:
+    assert load_config([], {"HOPX_ENV": text}).env == {"A": "b c"}
+
+
+def test_every_option_tells_what_it_is() -> None:
+    for name, trait in HopxConfig.class_own_traits(config=True).items():
+        assert len(trait.help) > 20, name
+
+
+@pytest.mark.parametrize(
+    ("limit", "behind_server", "expected"),
+    [("auto", True, 10 << 20), ("auto", False, None), ("none", True, None), ("1MB", False, 1_000_000)],
+)
+def test_output_limit(limit: str, behind_server: bool, expected: Any) -> None:
+    assert HopxConfig(output_limit=limit).output_limit_bytes(behind_server) == expected
+
+
+def test_limits_reach_sandbox_and_runner() -> None:
+    config = load_config([], {"HOPX_PROCESS_LIMIT": "0", "HOPX_OPEN_FILES_LIMIT": "99", "HOPX_DISK_LIMIT": "none"})
+    sandbox, runner = config.sandbox_options(), config.runner_options()
+    assert sandbox.processes is runner.processes is None
+    assert sandbox.open_files == runner.open_files == 99
+    assert sandbox.disk_bytes is runner.disk_bytes is None
+    assert sandbox.memory_bytes == runner.memory_bytes
