@@ -19,7 +19,7 @@ from .options import ProgressOptions
 from .results import alert_bundle, omitted_bundle, result_bundle
 from .run import RunRecord
 from .snapshot import snapshot_html, snapshot_text
-from .text import ERASE_LINE, status_line
+from .text import TerminalLine, status_line
 from .values import to_number
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ class RunDisplay:
         self._is_dirty = False
         self._is_cleared = False
         self._refresh_due = 0.0
-        self._line = ""
-        self._is_line_open = False
+        self._line = TerminalLine(self._write)
         self._printed: dict[str, str] = {}
         self._handlers: dict[str, Callable[[Mapping[str, Any]], bool]] = {
             "progress": self._take_progress,
@@ -120,15 +119,14 @@ class RunDisplay:
             return handler(event.content)
         if event.msg_type in _OUTPUTS:
             self.before_text(str(event.content.get("text", "\n")))
-            if self._is_cleared:
-                self._is_dirty, self._is_cleared, self._is_shown = True, False, False
+            self._take_new_output()
         return False
 
     def before_text(self, text: str) -> None:
         """Take notice of printed text that is about to be published, where that is not when it was fed: a terminal's
         line makes room for it."""
         self._erase_line()
-        self._is_line_open = not text.endswith("\n")
+        self._line.printed(text)
 
     def heartbeat(self, event: Message) -> None:
         """Take a heartbeat of the run."""
@@ -138,7 +136,7 @@ class RunDisplay:
     def interrupt_answered(self, reply: Mapping[str, Any]) -> None:
         """Take the content of an ``interrupt_reply``, so that a Stop that did not stop is said to have failed."""
         self.run.interrupt_answered(reply, self._now())
-        self._is_dirty = True
+        self._is_dirty = self._is_dirty or self._is_shown
 
     def finish(self, reply: Mapping[str, Any]) -> None:
         """Take the content of the ``execute_reply``: the bars become the record, and every comm is closed."""
@@ -237,10 +235,16 @@ class RunDisplay:
                 self._is_shown, self._is_dirty = False, True
         return False
 
+    def _take_new_output(self) -> None:
+        """What came after ``clear_output(wait=True)`` has cleared the output now."""
+        if self._is_cleared:
+            self._is_dirty, self._is_cleared, self._is_shown = True, False, False
+
     # ------------------------------------------------------------------ showing
 
     def _publish_bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         self._erase_line()
+        self._take_new_output()
         self._publish("display_data", {"data": data, "metadata": metadata, "transient": {}}, {})
 
     def _tell_omitted(self) -> None:
@@ -320,27 +324,21 @@ class RunDisplay:
         if self._on_stop is not None and self.run.ask_stop(self._now()):
             self._on_stop()
 
-    # ------------------------------------------------------------------ a terminal's line
+    # ------------------------------------------------------------------ a terminal
 
     def _show_line(self, now: float) -> None:
         self._is_dirty, self._refresh_due = False, now + max(self.options.refresh_seconds, 0.1)
-        line = status_line(self.model, now) if self._has_bars else ""
-        if line and line != self._line:
-            self._write(("\n" if self._is_line_open else "") + ERASE_LINE + line)
-            self._is_line_open = False
-            self._is_shown, self._line = True, line
+        if self._has_bars:
+            self._line.show(status_line(self.model, now))
+            self._is_shown = True
 
     def _erase_line(self) -> None:
-        if self._line:
-            self._write(ERASE_LINE)
-            self._line = ""
+        if self._line.erase():
             self._is_dirty = True
 
     def _finish_line(self) -> None:
-        self._erase_line()
         if self._has_bars:
-            self._write(("\n" if self._is_line_open else "") + self._snapshot_text(self._now()) + "\n")
-            self._is_line_open = False
+            self._line.leave(self._snapshot_text(self._now()))
 
     def _write(self, text: str) -> None:
         self._publish("stream", {"name": "stdout", "text": text}, {})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .model import ProgressModel
 from .rows import make_rows
 from .snapshot import row_text
 from .words import duration
 
-__all__ = ["ERASE_LINE", "status_line"]
+__all__ = ["ERASE_LINE", "TerminalLine", "status_line"]
 
 #: Back to the start of the line, and clear it.
 ERASE_LINE = "\r\x1b[K"
@@ -29,3 +31,45 @@ def status_line(model: ProgressModel, now: float) -> str:
     more = f" (+{len(running) - 1:,})" if len(running) > 1 else ""
     line = row_text(shown, width=16).strip()
     return line[: MAX_COLUMNS - len(more)] + more
+
+
+class TerminalLine:
+    """The line, as it stands on the terminal among what else is printed there.
+
+    Parameters
+    ----------
+    write : callable
+        Takes text for the terminal.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._shown = ""
+        self._is_open = False
+
+    def show(self, line: str) -> None:
+        """Put a line in the place of the last one; what was printed without an end of its own is not touched."""
+        if line and line != self._shown:
+            self._write(self._new_line() + ERASE_LINE + line)
+            self._shown = line
+
+    def erase(self) -> bool:
+        """Take the line away; False when there was none."""
+        if not self._shown:
+            return False
+        self._write(ERASE_LINE)
+        self._shown = ""
+        return True
+
+    def printed(self, text: str) -> None:
+        """Note what is printed beside it, after `erase`."""
+        self._is_open = not text.endswith("\n")
+
+    def leave(self, record: str) -> None:
+        """Erase the line and print what is to stay."""
+        self.erase()
+        self._write(f"{self._new_line()}{record}\n")
+
+    def _new_line(self) -> str:
+        is_open, self._is_open = self._is_open, False
+        return "\n" if is_open else ""

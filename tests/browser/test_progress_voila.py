@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
@@ -33,7 +34,14 @@ ipywidgets.VBox([button, out])
 @pytest.fixture
 def dashboard(hopx_kernelspec: str, tmp_path: Path) -> Iterator[str]:
     """A running Voilà's address."""
-    cell = {"cell_type": "code", "id": "a", "source": DASHBOARD, "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "id": "a",
+        "source": DASHBOARD,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     kernelspec = {"name": hopx_kernelspec, "display_name": "HopX", "language": "python"}
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernelspec}, "cells": [cell]}
     path = tmp_path / "dashboard.ipynb"

@@ -76,6 +76,14 @@ def test_progress_after_the_end_of_the_run_updates_the_record() -> None:
     assert owner.sent[-1][1] == "update_display_data" and "100 %" in owner.sent[-1][2]["data"]["text/plain"]
 
 
+def test_interrupt_of_a_run_without_bars_shows_nothing() -> None:
+    owner = Owner(front_end="batch")
+    owner.display.interrupt_answered({"stopped": False, "evalue": "it holds the interpreter"})
+    owner.wait(5)
+    owner.display.finish({"status": "error", "reason": "interrupted"})
+    assert owner.sent == []
+
+
 def test_messages_are_printed_once_where_bars_are_off() -> None:
     owner = Owner(front_end="batch", bars=False)
     for percent in range(10):
