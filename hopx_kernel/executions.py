@@ -26,6 +26,9 @@ QUEUE_EVENTS = 64
 OUTPUT_CHARACTERS = 4 * 1024 * 1024
 
 
+#: How soon after a restart the runs before it have ended, else they are interrupted.
+RESTART_SECONDS = 1.0
+
 #: How long text that may be the beginning of a marker waits for the rest of it.
 HOLD_SECONDS = 0.2
 
@@ -62,6 +65,7 @@ class Execution:
 
     _queue: BatchQueue[_Queued]
     _finished: anyio.Event
+    _settled: anyio.Event
     _waiting: anyio.CancelScope
     _taking: anyio.Lock
 
@@ -76,16 +80,18 @@ class Execution:
         self._code = code
         self._options = {**options, "msg_id": self.msg_id}
         self._run: Run | None = None
+        self._has_turn = False
         self._dropped = 0
         self._markers = MarkerParser(self.msg_id)
         self._texts_taken = 0
 
     async def start(self) -> None:
         self._queue = BatchQueue(QUEUE_EVENTS)
-        self._finished = anyio.Event()
+        self._finished, self._settled = anyio.Event(), anyio.Event()
         self._waiting = anyio.CancelScope()
         self._taking = anyio.Lock()
         self._host.owner.check_alive()
+        self._host.executions.add(self)
         self._host.owner.tasks.start_soon(self._live)
 
     async def _live(self) -> None:
@@ -95,6 +101,7 @@ class Execution:
             if self._waiting.cancelled_caught:
                 await self._end_with("KeyboardInterrupt", "interrupted before it started")
                 return
+            self._has_turn = True
             try:
                 await self._execute()
             finally:
@@ -103,7 +110,9 @@ class Execution:
             if self.reply is None:
                 self.error = self.error or SandboxLostError("the sandbox was killed while the code ran")
                 self.reply = _error_reply(type(self.error).__name__, str(self.error))
+            self._host.executions.discard(self)
             self._queue.end()
+            self._settled.set()
             self._finished.set()
 
     async def _execute(self) -> None:
@@ -111,6 +120,7 @@ class Execution:
             session = await self._host.open()
             async with session.execute(self._code, **self._options) as run:
                 self._run = run
+                self._settled.set()
                 async for event in run:
                     await self._take(event)
         except HopxKernelError as exc:
@@ -175,6 +185,12 @@ class Execution:
     async def wait(self) -> None:
         await self._finished.wait()
 
+    async def settle(self) -> None:
+        """Give up a run that has not got its turn; otherwise wait until the sandbox has it, or it has ended."""
+        if self._run is None and not self._has_turn:
+            self._waiting.cancel()
+        await self._settled.wait()
+
     async def interrupt(self) -> dict[str, Any]:
         if self._run is not None:
             return await self._run.interrupt()
@@ -210,6 +226,8 @@ class SessionHost:
         self.owner = owner
         self._options = options
         self._on_late_event = on_late_event
+        #: The runs that have not ended.
+        self.executions: set[Execution] = set()
         self._session: Session | None = None
         self._closing: anyio.Event | None = None
         self._closed = False
@@ -240,12 +258,23 @@ class SessionHost:
             self._session = None
 
     async def restart(self) -> dict[str, Any]:
+        """A fresh interpreter. Every run that was asked for before ends with an error."""
+        before = list(self.executions)
+        for execution in before:
+            await execution.settle()
         session = await self.open()
         if session.is_lost:
             await self._close_session()
             await self.open()
             return {"status": "ok"}
-        return await session.restart()
+        reply = await session.restart()
+        for execution in before:
+            # A runner whose interpreter was still starting has nothing to replace, and runs what it was given.
+            with anyio.move_on_after(RESTART_SECONDS) as scope:
+                await execution.wait()
+            if scope.cancelled_caught:
+                await session.interrupt()
+        return reply
 
     async def request(self, verb: str, *args: Any) -> dict[str, Any]:
         reply: dict[str, Any] = await getattr(await self.open(), verb)(*args)

@@ -24,7 +24,7 @@ def load_ipython_extension(shell: Any) -> None:
     magics = _loaded[id(shell)] = SandboxMagics(shell)
     shell.register_magics(magics)
     for name in ("%sandbox", "%%sandbox"):
-        shell.set_hook("complete_command", lambda _, event: complete(magics.registry, event), str_key=name)
+        shell.set_hook("complete_command", lambda shell, event: complete(magics.registry, shell, event), str_key=name)
 
 
 def unload_ipython_extension(shell: Any) -> None:

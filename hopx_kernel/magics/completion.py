@@ -13,7 +13,7 @@ from .registry import Registry
 __all__ = ["complete"]
 
 
-def complete(registry: Registry, event: Any) -> list[str]:
+def complete(registry: Registry, shell: Any, event: Any) -> list[str]:
     """What may stand at the cursor, for IPython's ``complete_command`` hook."""
     words = event.text_until_cursor.split()
     if event.text_until_cursor[-1:].isspace():
@@ -21,7 +21,7 @@ def complete(registry: Registry, event: Any) -> list[str]:
     command, *words = words
     if not words:
         return []
-    found = _cell(registry, words, event) if command == "%%sandbox" else _line(registry, words)
+    found = _cell(registry, words, shell) if command == "%%sandbox" else _line(registry, words)
     return [candidate for candidate in found if candidate.startswith(words[-1])]
 
 
@@ -29,23 +29,22 @@ def _options(parser: Any) -> list[str]:
     return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
 
 
-def _cell(registry: Registry, words: list[str], event: Any) -> list[str]:
+def _cell(registry: Registry, words: list[str], shell: Any) -> list[str]:
     previous = words[-2] if len(words) > 1 else ""
     if previous == "--kind":
         return sorted(KINDS)
     if previous == "--language":
         return list(LANGUAGES)
     if previous in ("-i", "--input"):
-        return _variables(words[-1], event)
+        return _variables(words[-1], shell)
     if words[-1].startswith("-"):
         return _options(cell_parser())
     return registry.names() if len(words) == 1 else _options(cell_parser())
 
 
-def _variables(word: str, event: Any) -> list[str]:
-    shell = getattr(event, "shell", None)
+def _variables(word: str, shell: Any) -> list[str]:
     done, comma, _ = word.rpartition(",")
-    names = [name for name in getattr(shell, "user_ns", {}) if not name.startswith("_")]
+    names = [name for name in shell.user_ns if not name.startswith("_")]
     return [f"{done}{comma}{name}" for name in names]
 
 

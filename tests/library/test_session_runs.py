@@ -232,3 +232,14 @@ def test_text_that_only_begins_like_a_marker_is_shown_while_the_code_waits(sessi
         if text == "Name__":
             session.sandbox.files.write("/tmp/go", "")
     assert text == "Name__"
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.1, 0.3])
+def test_restart_ends_every_run_that_was_asked_for_before(session: SandboxSession, seconds: float) -> None:
+    runs = [session.execute("import time; time.sleep(100)") for _ in range(3)]
+    session.sandbox.commands.run(["sleep", str(seconds)])
+    session.restart()
+    for run in runs:
+        with pytest.raises(RemoteExecutionError):
+            run.wait()
+    assert session.execute("1 + 1").wait() == "2"
