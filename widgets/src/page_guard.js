@@ -14,7 +14,7 @@
  * @property {(name: "message") => string} get
  * @property {(event: "change:message", callback: () => void) => void} on
  * @property {(event: "change:message", callback: () => void) => void} off
- * @property {{kernel?: {statusChanged: Signal}}} [widget_manager]
+ * @property {{kernel?: {id: string, statusChanged: Signal}}} [widget_manager]
  */
 
 /** What a kernel's state means for this page: another kernel knows nothing of its widgets. */
@@ -25,12 +25,34 @@ const ENDED = "The kernel behind this page has ended, and its sandbox with it. R
 /**
  * Voilà's request to end the kernel when its page is left must repeat the cookie `_xsrf`, which its pages lack. What
  * counts is that both are the same, and that no other site can read or set the cookie.
+ * @returns {string}
  */
-function allowShutdown() {
-  if (/(?:^|;\s*)_xsrf=/.test(document.cookie)) return;
+function xsrfToken() {
+  const known = /(?:^|;\s*)_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+  if (known) return known;
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const token = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   document.cookie = `_xsrf=${token}; path=/; SameSite=Strict`;
+  return token;
+}
+
+/**
+ * End the kernel when the page goes away without `beforeunload`, on which Voilà does it: a closed tab, a phone.
+ * @param {string} kernelId
+ * @param {AbortSignal} signal
+ */
+function endWithPage(kernelId, signal) {
+  let isAsked = false;
+  addEventListener("beforeunload", () => (isAsked = true), { signal });
+  /** @param {PageTransitionEvent} event */
+  const leave = (event) => {
+    const base = document.body.dataset["baseUrl"];
+    if (isAsked || event.persisted || base === undefined) return;
+    const form = new FormData();
+    form.append("_xsrf", xsrfToken());
+    navigator.sendBeacon(`${base}api/shutdown/${encodeURIComponent(kernelId)}`, form);
+  };
+  addEventListener("pagehide", leave, { signal });
 }
 
 /** @returns {HTMLElement} */
@@ -66,11 +88,14 @@ function render({ model, el }) {
     if (ENDS.has(status)) show(ENDED);
   };
   const kernel = model.widget_manager?.kernel;
+  const controller = new AbortController();
   model.on("change:message", receive);
   kernel?.statusChanged.connect(watch);
-  allowShutdown();
+  xsrfToken();
+  if (kernel) endWithPage(kernel.id, controller.signal);
   receive();
   return () => {
+    controller.abort();
     model.off("change:message", receive);
     kernel?.statusChanged.disconnect(watch);
     // The banner stays: a view is removed when its kernel has gone.
