@@ -19,9 +19,9 @@ _open_bars = threading.local()
 class Bar:
     """The task of one bar of another library, which reports as often as it likes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parent: Optional[str]) -> None:
         self.run_id = parents.get_parent_id()
-        self.parent = _innermost()
+        self.parent = parent
         self.task = reporter.take_name(name or "bar", self.parent)
         self.has_ended = False
         self._interrupts = reporter.count_interrupts()
@@ -47,7 +47,7 @@ class Bar:
 
 def open_bar(name: str) -> Bar:
     """Make a bar that is the parent of what this thread opens before it ends."""
-    bar = Bar(name)
+    bar = Bar(name, _innermost())
     _open_bars.bars = [*(one for one in getattr(_open_bars, "bars", []) if not one.has_ended), bar]
     return bar
 

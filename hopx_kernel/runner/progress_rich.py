@@ -74,7 +74,10 @@ def _bar_of(progress: Any, task: Any) -> Any:
     bars = progress._hopx_bars
     bar: Any = bars.get(task.id)
     if bar is None and task.visible:
-        bar = bars[task.id] = Bar(_plain(task.description)) if bars else open_bar(_plain(task.description))
+        name = _plain(task.description)
+        # All tasks of one display are siblings; what starts while they run is below the first.
+        first = next(iter(bars.values()), None)
+        bar = bars[task.id] = open_bar(name) if first is None else Bar(name, first.parent)
     return bar
 
 

@@ -328,11 +328,13 @@ def test_unmodified_rich_progress_shows_as_bars(kernel: Kernel) -> None:
     output = kernel.run(
         "from rich.progress import Progress, track as rich_track\nimport time\n"
         "for i in rich_track(range(10), description='[red]one[/red]'): time.sleep(0.01)\n"
-        "with Progress() as p:\n    t = p.add_task('two', total=4)\n    for i in range(4): p.advance(t)"
+        "with Progress() as p:\n    t, u = p.add_task('two', total=4), p.add_task('three', total=9)\n"
+        "    for i in range(4): p.advance(t); p.advance(u)"
     )
     assert output.text == ""
     assert "✓ one" in output.record and "10/10" in output.record
-    assert "✓ two" in output.record and "4/4" in output.record
+    assert "\n✓ two" in output.record and "4/4" in output.record
+    assert "\n■ three" in output.record and "4/9" in output.record
 
 
 def test_traceback_shows_the_cells_own_lines_and_none_of_the_helpers(kernel: Kernel) -> None:
