@@ -145,7 +145,7 @@ class Interpreter:
     def _take(self, message: Message) -> None:
         if message.msg_type == "input_reply":
             self._services.take_input(message.parent_id, message.content["value"])
-        elif message.msg_type in self._queries and self._interrupts.code_runs:
+        elif message.msg_type in self._queries and self._interrupts.code_runs and self._run is not None:
             self._answer(message)
         elif message.msg_type.startswith("comm_") and self._comms.is_control(message):
             # A page that was reloaded asks for all widgets; they are not to be missing until a cell has ended.

@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import socket
-import traceback
 from typing import Callable, List, Optional, Tuple
 
 from ..protocol.frames import MAX_MESSAGE_BYTES
@@ -143,6 +142,8 @@ def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe
                 _close(fd)
         main(socket.socket(fileno=high), (fds[0], fds[1]))
     except BaseException:
+        import traceback
+
         os.write(2, traceback.format_exc().encode("utf-8", "replace"))
     finally:
         os._exit(1)

@@ -6,7 +6,6 @@ import importlib
 import importlib.machinery
 import os
 import sys
-import traceback
 from typing import Callable, List
 
 from ..protocol.options import RunnerOptions
@@ -45,6 +44,8 @@ def main(argv: List[str]) -> None:
 
         supervisor.serve(lambda sock, fds: Interpreter(sock, fds, options, shell).run())
     except BaseException:
+        import traceback
+
         last_words(traceback.format_exc())
         os._exit(1)
 
@@ -63,6 +64,8 @@ def _build_shell(breathe: Callable[[], None], has_ipython: bool) -> BaseShell:
 
             return IPythonShell()
         except Exception:
+            import traceback
+
             last_words("IPython cannot be used, so plain Python runs the cells:\n" + traceback.format_exc())
     from .plain_shell import PlainShell
 

@@ -68,7 +68,8 @@ class Death:
     Parameters
     ----------
     reason : str
-        As in an ``execute_reply``: ``died``, ``limit``, ``timeout``, ``restarted``.
+        As in an ``execute_reply``: ``died``, ``limit``, ``timeout``, ``restarted``; or ``interrupted``, of a run that had
+        not begun.
     ename, evalue : str
         As in an ``error``.
     """
@@ -89,7 +90,7 @@ def died_contents(death: Death, run: Run) -> List[Dict[str, Any]]:
         **error,
         "reason": death.reason,
         "stopped": True,
-        "kept": False,
+        "kept": death.reason == "interrupted",
         "duration_seconds": time.monotonic() - run.started if run.started else 0.0,
         "user_expressions": {},
         "payload": [],

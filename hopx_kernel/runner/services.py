@@ -15,12 +15,9 @@ from .parents import get_parent_id
 
 __all__ = ["Services", "StdinNotImplementedError"]
 
-try:
-    from IPython.core.error import StdinNotImplementedError
-except ImportError:
 
-    class StdinNotImplementedError(NotImplementedError, OSError):  # type: ignore[no-redef]
-        """`input()` was called where nobody can answer; IPython's class of this name where IPython is there."""
+class StdinNotImplementedError(NotImplementedError, OSError):
+    """`input()` was called where nobody can answer, and there is no IPython to have a class of this name."""
 
 
 class Services:
@@ -71,7 +68,8 @@ class Services:
 
     def _request(self, name: str, prompt: str, password: bool) -> str:
         if not self.allow_stdin:
-            raise StdinNotImplementedError(f"{name} was called, but this frontend does not support input requests.")
+            error = getattr(sys.modules.get("IPython.core.error"), "StdinNotImplementedError", StdinNotImplementedError)
+            raise error(f"{name} was called, but this frontend does not support input requests.")
         while not self._answers.empty():
             self._answers.get()
         parent_id = get_parent_id()

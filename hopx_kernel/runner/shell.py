@@ -160,9 +160,20 @@ class IPythonShell(BaseShell):
         directory = os.path.join(tempfile.gettempdir(), ".hopx", "ipython")
         self._ip: Any = SandboxShell.instance(config=config, ipython_dir=os.environ.get("IPYTHONDIR", directory))
         self.module = self._ip.user_module
+        self._warm_up()
         self._cell_options = [
             name for name in ("cell_id",) if name in inspect.signature(self._ip.run_cell_async).parameters
         ]
+
+    def _warm_up(self) -> None:
+        """Do once, before the fork, what the first cell of every interpreter would have to do."""
+        for code in ("None", "None\nNone"):
+            coroutine = self._ip.run_cell_async(code, silent=True, transformed_cell=self._ip.transform_cell(code))
+            try:
+                coroutine.send(None)
+            except StopIteration:
+                continue
+        self._ip.display_formatter.format(0)
 
     def activate(self, services: Services) -> None:
         ip = self._ip

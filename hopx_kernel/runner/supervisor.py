@@ -225,6 +225,8 @@ class Supervisor:
             self._room += ROOM_BYTES
             self._keeper.process.interrupt()
         if self._run is None:
+            if self._queue:  # it waits for an interpreter, and need not begin
+                self._fail_run(self._queue.popleft(), Death("interrupted", "KeyboardInterrupt", "before it began"))
             self._outbox.reply("interrupt_request", message.msg_id, {"stopped": True, "kept": True})
             return
         until = time.monotonic() + self._options.interrupt_grace_seconds

@@ -14,6 +14,10 @@ __all__ = ["Watch"]
 #: what threads and children of earlier cells do.
 BUSY_SECONDS, IDLE_SECONDS = 0.08, 2.0
 
+#: How long the sandbox may be full of processes, and how many of them may be its own: first process, supervisor, and those
+#: that the kernel has not yet buried.
+FULL_SECONDS, OWN_PROCESSES = 1.5, 4
+
 #: When a run's first heartbeat comes, in seconds.
 FIRST_BEAT_SECONDS = 1.0
 
@@ -34,6 +38,7 @@ class Watch:
         self._alone = alone
         self._has_limits = options.memory_bytes is not None or options.processes is not None
         self._next_look = 0.0
+        self._full_since: Optional[float] = None
         self._next_beat = float("inf")
 
     def start(self, now: float) -> None:
@@ -58,8 +63,10 @@ class Watch:
         pids = list_pids(self._alone)
         usage = measure_usage(pids)
         processes, memory = self._options.processes, self._options.memory_bytes
-        if processes is not None and usage.processes > processes:
-            text = f"The sandbox's limit of {processes} processes was exceeded ({usage.processes}); "
+        if processes is not None and self._is_crowded(usage.processes, processes, now):
+            text = (
+                f"The sandbox's limit of {processes} processes was reached ({usage.processes} and the sandbox's own); "
+            )
             return "processes", text + "its processes were ended, variables are lost."
         # The cheap sum counts shared pages several times, so it only says when to look closely.
         if memory is not None and usage.memory_bytes > memory:
@@ -68,6 +75,14 @@ class Watch:
                 text = f"The sandbox's memory limit of {format_bytes(memory)} was exceeded ({format_bytes(exact)}); "
                 return "memory", text + "the interpreter was ended, variables are lost."
         return None
+
+    def _is_crowded(self, count: int, limit: int, now: float) -> bool:
+        """Whether there are too many processes; or as many as the kernel allows, for too long, as of a fork bomb that it holds."""
+        if count < limit - OWN_PROCESSES:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = now
+        return count > limit or (self._full_since is not None and now - self._full_since > FULL_SECONDS)
 
     def is_beat_due(self, now: float) -> bool:
         """Whether it is time for a heartbeat."""

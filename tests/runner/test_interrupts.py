@@ -199,3 +199,17 @@ seen, before == signal.SIG_DFL
     result = runner.run(code, timeout=30)
     assert result.value == "(300, True)"
     assert set(result.text.split("\n")) <= {"x" * 50, "x" * 100, ""}
+
+
+def test_interrupt_before_the_interpreter_is_there_ends_the_waiting_run() -> None:
+    with open_runner(greet=False) as runner:
+        runner.write(runner.connection.hello("hello"))
+        msg_id = runner.request("execute_request", code="print('ran')")
+        interrupt = runner.request("interrupt_request")
+        result = runner.finish(msg_id)
+        assert result.reply["reason"] in ("interrupted", "completed")
+        assert (result.reply["stopped"], result.reply["kept"]) == (True, True)
+        if not any(event.parent_id == interrupt for event in runner.events):
+            runner.reply_to(interrupt)
+        assert runner.run("1 + 1").value == "2"
+        assert len(runner.result(msg_id).of("execute_reply")) == 1

@@ -7,7 +7,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -143,6 +142,7 @@ def test_flood_waits_for_the_host(runner: RunnerClient) -> None:
 def test_flood_that_waits_can_be_interrupted(runner: RunnerClient) -> None:
     runner.acknowledges = False
     msg_id = runner.request("execute_request", code="x = 5\nwhile True: print('x' * 100_000)")
+    runner.wait_text(msg_id, "x")
     with pytest.raises(TimeoutError):
         while True:
             runner.receive(0.5)
@@ -154,7 +154,7 @@ def test_flood_that_waits_can_be_interrupted(runner: RunnerClient) -> None:
 
 def test_host_that_does_not_read_hangs_nothing(runner: RunnerClient) -> None:
     msg_id = runner.request("execute_request", code="while True: print('x' * 100_000)")
-    time.sleep(0.5)
+    runner.wait_text(msg_id, "x")
     # More than any pipe holds: a runner that waited for us to read would never take it.
     for i in range(30):
         runner.write(runner.connection.send(Message("is_complete_request", {"code": "x" * 20_000}, msg_id=f"q{i}")))
