@@ -238,7 +238,7 @@ def file_config() -> Config:
                 config.merge(loader(CONFIG_NAME + extension, path=directory).load_config())
             except ConfigFileNotFound:
                 continue
-            except Exception as exc:  # noqa: BLE001 - the file is Python, and raises what it likes
+            except Exception as exc:  # the file is Python, and raises what it likes
                 raise TraitError(f"{Path(directory, CONFIG_NAME + extension)} cannot be read: {exc}") from exc
     return config
 

@@ -75,7 +75,7 @@ def test_endless_loop_ends_at_the_deadline(jupyter_environment: dict[str, str]) 
         assert kernel.run("kept").result == "1"
 
 
-@pytest.mark.parametrize("code", ["print('a\0b')", "x = '\ud800'", "\ufeff1 + 1", "print('\u2028')"])
+@pytest.mark.parametrize("code", ["print('a\0b')", "\ufeff1 + 1", "print('\u2028')"])
 def test_odd_source_is_answered(kernel: Kernel, code: str) -> None:
     kernel.run("kept = 1")
     assert kernel.run(code).content["status"] in ("ok", "error")
