@@ -28,7 +28,7 @@ import time, math
 kept = 42
 for epoch in track(range(3), "Training"):
     for phase in track(("train", "validate"), "Phases"):
-        for batch in track(range(60), "Batches", unit="rows"):
+        for batch in track(range(100), "Batches", unit="rows"):
             time.sleep(0.02)
             step = epoch * 40 + batch
             progress("Metrics", task="metrics", data={"loss": math.exp(-step / 40), "accuracy": 1 - math.exp(-step / 30)})
@@ -59,12 +59,12 @@ def wait_for_text(lab: LabPage, cell: int, text: str, seconds: float = 30) -> No
 
 def test_nested_bars_move_stop_works_and_the_record_survives_everything(lab_page: LabPage, tmp_path: Path) -> None:
     path = lab_page.open_notebook(NESTED, "print(kept)")
+    read = "Array.from(root.querySelectorAll('.progress-bar')).slice(0, 3).map(bar => bar.style.width).join(' ')"
+    recording = lab_page.record(lab_page.output(0), read)
     lab_page.run(0)
     bars = lab_page.output(0).locator(".progress-bar")
     expect(bars).to_have_count(4)
-    read = "Array.from(root.querySelectorAll('.progress-bar')).slice(0, 3).map(bar => bar.style.width).join(' ')"
-    recording = lab_page.record(lab_page.output(0), read)
-    wait_for_text(lab_page, 0, "1/2 ·")
+    wait_for_text(lab_page, 0, "1/3 ·")
     lab_page.screenshot("progress-live-light")
     seen = [widths for _, widths in lab_page.recorded(recording)]
     inner = {widths.split()[2] for widths in seen if len(widths.split()) == 3}
