@@ -65,10 +65,9 @@ class HopxConfig(Configurable):
 
     kind = Unicode(
         "local",
-        help="""Kind of sandbox: "local" (bubblewrap on this computer), "hopx" (a HopX microVM, needs an account), or
-        "process" (a plain process of yours, which isolates nothing).""",
+        help="""Kind of sandbox: "local" (bubblewrap on this computer), or "process" (a plain process of yours, which
+        isolates nothing); other packages may add kinds.""",
     ).tag(config=True)
-    template = Unicode("", help="""Template of a "hopx" sandbox; empty: the kind's own default.""").tag(config=True)
     python = Unicode(
         "",
         help="""Python interpreter in the sandbox (3.9 or newer), as a path or a name on PATH; empty: that of

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -363,11 +362,3 @@ def _remember(outputs: OrderedDict[str, RunOutput], msg_id: str, output: RunOutp
     while len(outputs) > REMEMBERED_PARENTS:
         _, oldest = outputs.popitem(last=False)
         oldest.close()
-
-
-def python_version(session: Session | None) -> str:
-    """The Python version that cells run on: the sandbox's own once it is known, until then that of this process."""
-    version = session.runner_info.get("python_version") if session is not None else None
-    if isinstance(version, str):
-        return version
-    return ".".join(map(str, sys.version_info[:3]))

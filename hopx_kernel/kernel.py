@@ -11,7 +11,6 @@ import asyncio
 import inspect
 import json
 import logging
-import platform
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -26,10 +25,10 @@ from traitlets import Instance
 from zmq.eventloop.zmqstream import ZMQStream
 
 from ._version import __version__
+from .answers import Answers
 from .comms import Comms
 from .config import HopxConfig
-from .errors import HopxKernelError
-from .execution import Cells, python_version
+from .execution import Cells
 from .history import History
 from .iopub import Room
 from .requests import MalformedRequestError, Request, error_content
@@ -41,16 +40,8 @@ __all__ = ["HopxKernel"]
 
 _log = logging.getLogger(__name__)
 
-Answer = Callable[["HopxKernel", Request], Awaitable["dict[str, Any] | None"]]
-
 #: iopub messages that Jupyter Server does not count.
 _UNCOUNTED = frozenset({"status", "comm_open", "execute_input"})
-
-HELP_LINKS = [
-    {"text": "Python Reference", "url": f"https://docs.python.org/{platform.python_version()[:4].rstrip('.')}"},
-    {"text": "IPython Reference", "url": "https://ipython.org/documentation.html"},
-    {"text": "HopX Reference", "url": "https://docs.hopx.ai"},
-]
 
 
 class HopxKernel(Kernel):
@@ -95,17 +86,18 @@ class HopxKernel(Kernel):
         self._room = Room(self.iopub_thread, self._main_loop.call_soon_threadsafe)
         stdin = Stdin(self.session, self.stdin_socket)
         self.comm_manager = comm.get_comm_manager()
-        self._history = History(self.options.history_path())
+        history = History(self.options.history_path())
         self.cells = Cells(
             self.options,
             self,
             self._make_sandbox,
             ask=lambda request, prompt, password: stdin.ask(request.message, request.idents, prompt, password),
             give_up_question=stdin.give_up,
-            history=self._history,
+            history=history,
             behind_server=self.behind_server,
         )
-        self.comms = Comms(self.cells, self, self.comm_manager)
+        comms = Comms(self.cells, self, self.comm_manager)
+        self.answers = Answers(self.cells, comms, history, self, self.options, dict(self._recorded_ports))
         async with anyio.create_task_group() as self._group:
             self._group.start_soon(self.cells.run, self._group)
             self.start()
@@ -213,7 +205,7 @@ class HopxKernel(Kernel):
     async def _serve_on_shell(self, request: Request) -> None:
         socket = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
         self._publish_status("busy", "shell", request.message)
-        content = await self._answer(request)
+        content = await self.answers.answer(request)
         if content is not None:
             if request.msg_type == "execute_request" and content.get("status") == "error":
                 await self._abort_queued(request)
@@ -225,23 +217,6 @@ class HopxKernel(Kernel):
     def _reply(self, socket: Any, request: Request, content: dict[str, Any], metadata: Any = None) -> None:
         reply_type = request.msg_type.removesuffix("_request") + "_reply"
         self._send(socket, reply_type, content, parent=request.message, ident=request.idents, metadata=metadata)
-
-    async def _answer(self, request: Request) -> dict[str, Any] | None:
-        """The content of the reply, of whatever kind; None for a message that has none. Never raises."""
-        handler = self._ANSWERS.get(request.msg_type)
-        try:
-            if handler is None:
-                if not request.msg_type.endswith("_request"):
-                    _log.warning("A message of the unknown type %.80r was thrown away", request.msg_type)
-                    return None
-                raise MalformedRequestError(f"this kernel does not know {request.msg_type[:80]!r}")
-            return await handler(self, request)
-        except (MalformedRequestError, HopxKernelError) as exc:
-            _log.info("%.80s: %s", request.msg_type, exc)
-            return error_content(exc) if request.msg_type.endswith("_request") else None
-        except Exception as exc:  # noqa: BLE001 - a request that nobody answers hangs its front end
-            _log.exception("%.80s failed", request.msg_type)
-            return error_content(exc) if request.msg_type.endswith("_request") else None
 
     # ------------------------------------------------------------------ stop_on_error
 
@@ -299,7 +274,7 @@ class HopxKernel(Kernel):
         own = self._CONTROL_THREAD.get(request.msg_type)
         try:
             if own is None:
-                content: dict[str, Any] | None = await self._cross(self._answer, request)
+                content: dict[str, Any] | None = await self._cross(self.answers.answer, request)
                 return content
             if request.msg_type == "delete_subshell_request":
                 request.get("subshell_id", str)
@@ -307,7 +282,7 @@ class HopxKernel(Kernel):
             result = own(self, self.control_stream, request.idents, request.message)
             if inspect.isawaitable(result):
                 await result
-        except Exception as exc:  # noqa: BLE001 - as in `_answer`
+        except Exception as exc:  # noqa: BLE001 - a request that nobody answers hangs its front end
             _log.warning("%.80s failed: %s", request.msg_type, exc)
             return error_content(exc)
         return None
@@ -319,128 +294,14 @@ class HopxKernel(Kernel):
         async def call() -> None:
             try:
                 future.set_result(await function(*args))
-            except BaseException as exc:
-                future.set_exception(exc if isinstance(exc, Exception) else RuntimeError("the kernel is shutting down"))
+            except Exception as exc:  # noqa: BLE001 - it is the other thread's
+                future.set_exception(exc)
+            except BaseException:
+                future.set_exception(RuntimeError("the kernel is shutting down"))
                 raise
 
         self._main_loop.call_soon_threadsafe(self._group.start_soon, call)
         return await asyncio.wrap_future(future)
-
-    # ------------------------------------------------------------------ answers
-
-    @property
-    def language_info(self) -> dict[str, object]:  # type: ignore[override]
-        """Python, in the sandbox's version."""
-        session = self.cells.keeper.current if hasattr(self, "cells") else None
-        version = python_version(session)
-        return {
-            "name": "python",
-            "version": version,
-            "mimetype": "text/x-python",
-            "codemirror_mode": {"name": "ipython", "version": int(version.partition(".")[0])},
-            "pygments_lexer": "ipython3",
-            "nbconvert_exporter": "python",
-            "file_extension": ".py",
-        }
-
-    @property
-    def banner(self) -> str:  # type: ignore[override]
-        """What a console shows first."""
-        kind = self.options.kind
-        place = f"in a {kind} sandbox" if kind != "process" else "in a plain process: not isolated"
-        return f"Python {self.language_info['version']} {place} (hopx_kernel {__version__})"
-
-    @property
-    def kernel_info(self) -> dict[str, Any]:
-        """The content of a ``kernel_info_reply``; never waits for the sandbox."""
-        return {
-            "protocol_version": "5.4",
-            "implementation": self.implementation,
-            "implementation_version": self.implementation_version,
-            "language_info": self.language_info,
-            "banner": self.banner,
-            "help_links": HELP_LINKS,
-            "debugger": False,
-            "supported_features": ["kernel subshells"],
-        }
-
-    async def _answer_kernel_info(self, request: Request) -> dict[str, Any]:
-        return {"status": "ok", **self.kernel_info}
-
-    async def _answer_execute(self, request: Request) -> dict[str, Any]:
-        return await self.cells.execute(request)
-
-    async def _answer_complete(self, request: Request) -> dict[str, Any]:
-        code = request.get("code", str)
-        position = request.get("cursor_pos", int, len(code))
-        return await self.cells.request("complete_request", {"code": code, "cursor_pos": position})
-
-    async def _answer_inspect(self, request: Request) -> dict[str, Any]:
-        code = request.get("code", str)
-        content = {
-            "code": code,
-            "cursor_pos": request.get("cursor_pos", int, len(code)),
-            "detail_level": request.get("detail_level", int, 0),
-            "omit_sections": [str(section) for section in request.get("omit_sections", list, [])],
-        }
-        reply = await self.cells.request("inspect_request", content)
-        if isinstance(reply.get("data"), dict):
-            reply["data"], _ = self.cells.trust.bundle(reply["data"], {})
-        return reply
-
-    async def _answer_is_complete(self, request: Request) -> dict[str, Any]:
-        return await self.cells.request("is_complete_request", {"code": request.get("code", str)})
-
-    async def _answer_history(self, request: Request) -> dict[str, Any]:
-        content = {"output": False, "raw": True, **request.content}
-        request.get("hist_access_type", str)
-        try:
-            entries = await asyncio.wrap_future(self._history.request(content))
-        except (ValueError, TypeError, KeyError) as exc:
-            raise MalformedRequestError(f"history_request: {exc}") from exc
-        return {"status": "ok", "history": entries}
-
-    async def _answer_comm_info(self, request: Request) -> dict[str, Any]:
-        target: str | None = request.get("target_name", (str, type(None)), None)
-        return {"status": "ok", "comms": self.comms.info(target)}
-
-    async def _answer_connect(self, request: Request) -> dict[str, Any]:
-        return {"status": "ok", **self._recorded_ports}
-
-    async def _answer_interrupt(self, request: Request) -> dict[str, Any]:
-        return await self.cells.interrupt()
-
-    async def _answer_shutdown(self, request: Request) -> dict[str, Any]:
-        restart = request.get("restart", bool, False)
-        content = {"status": "ok", "restart": restart}
-        await self.cells.close()
-        self.publish("shutdown_reply", content, request.message)
-        return content
-
-    async def _take_comm_open(self, request: Request) -> None:
-        await self.comms.comm_open(request)
-
-    async def _take_comm_msg(self, request: Request) -> None:
-        await self.comms.comm_msg(request)
-
-    async def _take_comm_close(self, request: Request) -> None:
-        await self.comms.comm_close(request)
-
-    _ANSWERS: ClassVar[dict[str, Answer]] = {
-        "execute_request": _answer_execute,
-        "complete_request": _answer_complete,
-        "inspect_request": _answer_inspect,
-        "is_complete_request": _answer_is_complete,
-        "history_request": _answer_history,
-        "kernel_info_request": _answer_kernel_info,
-        "comm_info_request": _answer_comm_info,
-        "connect_request": _answer_connect,
-        "interrupt_request": _answer_interrupt,
-        "shutdown_request": _answer_shutdown,
-        "comm_open": _take_comm_open,
-        "comm_msg": _take_comm_msg,
-        "comm_close": _take_comm_close,
-    }
 
     #: What needs the control thread: the sockets that subshells are made by, and a look at this process.
     _CONTROL_THREAD: ClassVar[dict[str, Callable[..., Any]]] = {

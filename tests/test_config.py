@@ -29,13 +29,13 @@ def test_defaults_are_safe() -> None:
 
 def test_command_line_wins_over_environment_over_file(config_directory: Path) -> None:
     (config_directory / "jupyter_hopx_kernel_config.py").write_text(
-        "c.HopxConfig.kind = 'file'\nc.HopxConfig.template = 'file'\nc.HopxConfig.python = 'file'\n"
+        "c.HopxConfig.kind = 'file'\nc.HopxConfig.environment = 'file'\nc.HopxConfig.python = 'file'\n"
     )
     config = load_config(
         ["-f", "x.json", "--HopxConfig.kind=argument", "--Session.key=b''"],
-        {"HOPX_KIND": "environment", "HOPX_TEMPLATE": "environment", "HOPX_SOMETHING": "else"},
+        {"HOPX_KIND": "environment", "HOPX_ENVIRONMENT": "environment", "HOPX_SOMETHING": "else"},
     )
-    assert (config.kind, config.template, config.python) == ("argument", "environment", "file")
+    assert (config.kind, config.environment, config.python) == ("argument", "environment", "file")
 
 
 def test_json_file_is_read(config_directory: Path) -> None:

@@ -56,9 +56,12 @@ ALLOWED: dict[str, set[str]] = {
         *("session", "shaping", "spool", "trust", "voila"),
     },
     "comms": {"errors", "execution", "output", "protocol", "requests", "session"},
+    "answers": {
+        *("_version", "comms", "config", "errors", "execution", "history", "output", "requests", "session"),
+    },
     "kernel": {
-        *("_version", "comms", "config", "errors", "execution", "history", "iopub", "requests", "sandboxes", "shaping"),
-        "stdin",
+        *("_version", "answers", "comms", "config", "execution", "history", "iopub", "requests", "sandboxes"),
+        *("shaping", "stdin"),
     },
     "app": {"config", "iopub", "kernel", "sandboxes"},
     "launching": {"config", "errors", "sandboxes"},

@@ -89,9 +89,9 @@ def _html(text: str) -> tuple[str, Any]:
 
 
 def _svg(text: str) -> tuple[str, Any]:
-    from . import markup
+    from . import documents
 
-    if markup.is_inert_svg(text):
+    if documents.is_inert_svg(text):
         return "image/svg+xml", text
     # As an image its scripts do not run, whatever it holds.
     encoded = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
@@ -99,16 +99,16 @@ def _svg(text: str) -> tuple[str, Any]:
 
 
 def _markdown(text: str) -> tuple[str, Any] | None:
-    from . import markup
+    from . import documents
 
-    safe = markup.safe_markdown(text)
+    safe = documents.safe_markdown(text)
     return None if safe is None else ("text/markdown", safe)
 
 
 def _latex(text: str) -> tuple[str, Any] | None:
-    from . import markup
+    from . import documents
 
-    return ("text/latex", text) if markup.is_calm_latex(text) else None
+    return ("text/latex", text) if documents.is_calm_latex(text) else None
 
 
 def _plain(text: str) -> tuple[str, Any]:
