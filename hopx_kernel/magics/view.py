@@ -74,6 +74,31 @@ def front_end(shell: Any) -> Any:
     return find_front_end(parent.get("content") or {}, parent.get("metadata") or {}, os.environ, command)
 
 
+class _PageReplies:
+    """Lets the page's answers to the view's widgets in while the cell runs, for Stop.
+
+    The page sends them to a subshell, so that a busy main shell does not keep them waiting. ipykernel from 7.4 on takes
+    them to the main shell nonetheless, since the widgets were made there. Here they stay where the page sent them.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
+        self._comms: dict[str, Any] = getattr(manager, "comms", {})
+        self._known = set(self._comms)
+
+    def let_in(self) -> None:
+        """Do it for the comms that have been opened since the last call."""
+        for comm_id in self._comms.keys() - self._known:
+            self._known.add(comm_id)
+            comm = self._comms.get(comm_id)
+            if comm is not None and hasattr(comm, "_reply_subshell_for"):
+                comm._reply_subshell_for = _as_addressed
+
+
+def _as_addressed(_data: Any, subshell_id: str | None) -> str | None:
+    return subshell_id
+
+
 class RunView:
     """The output of one run.
 
@@ -118,6 +143,7 @@ class RunView:
         )
         self._display = RunDisplay(self._publish, options, on_stop=None if run is None else self._stop)
         self._events: deque[Message] = deque()
+        self._page_replies = _PageReplies(shell)
         self._attention = ExitStack()
         if run is not None:
             self._attention.enter_context(run._attended())
@@ -179,6 +205,7 @@ class RunView:
             self._take(self._events[0])
             self._events.popleft()
         self._display.tick()
+        self._page_replies.let_in()
         flush()
         deadline = self._display.next_deadline()
         events = self._live._receive(None if deadline is None else max(0.0, deadline - time.monotonic()))
