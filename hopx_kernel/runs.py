@@ -186,6 +186,7 @@ class SandboxSession:
         silent: bool = False,
         store_history: bool = True,
         allow_stdin: bool = False,
+        execution_count: int | None = None,
     ) -> SandboxRun:
         """Run code; does not wait for it, and needs no ``await``.
 
@@ -195,6 +196,8 @@ class SandboxSession:
             Seconds after which it is interrupted.
         allow_stdin : bool
             Whether ``input()`` may ask: by an ``input_request`` event, to be answered by `SandboxRun.send_input`.
+        execution_count : int, optional
+            The number that the run has in ``In[...]``; else the interpreter counts.
 
         The others are those of the Jupyter ``execute_request``. Raises `SandboxLostError` when the sandbox is gone.
         """
@@ -203,6 +206,7 @@ class SandboxSession:
             "silent": silent,
             "store_history": store_history,
             "allow_stdin": allow_stdin,
+            "execution_count": execution_count,
         }
         execution = Execution(self._host, code, options)
         bridge.call(self._start, execution)

@@ -101,7 +101,9 @@ class SandboxMagics(Magics):
             cell if arguments.language == "python" else languages.write_program(named.sandbox, arguments.language, cell)
         )
         can_ask = not arguments.background and _can_ask(self.shell)
-        run = named.session.execute(code, timeout=arguments.timeout, allow_stdin=can_ask)
+        run = named.session.execute(
+            code, timeout=arguments.timeout, allow_stdin=can_ask, execution_count=self.shell.displayhook.prompt_count
+        )
         log = named.new_log(cell)
         view = RunView(self.shell, named, run, log, is_quiet=arguments.no_display, is_background=arguments.background)
         named.on_late(run.msg_id, _late_handler(view))
