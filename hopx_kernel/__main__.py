@@ -5,6 +5,7 @@ Launching is what must be fast: the sandbox is started first, and ipykernel is i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -68,10 +69,14 @@ def launch(argv: list[str]) -> None:
 
 
 def prepare(argv: list[str]) -> tuple[HopxConfig, Callable[[], BaseSandbox]]:
-    """Read the options and start the first sandbox.
+    """Start the first sandbox and read the options, in this order where there are none.
 
     What is wrong with either does not keep the kernel from starting: it is the answer to the first cell.
     """
+    from .prestart import prestart
+
+    spawned = prestart(argv, os.environ)
+
     from traitlets import TraitError
 
     from .config import HopxConfig, load_config
@@ -83,7 +88,7 @@ def prepare(argv: list[str]) -> tuple[HopxConfig, Callable[[], BaseSandbox]]:
     except TraitError as exc:
         error = SandboxStartError(f"The kernel's configuration is wrong: {exc}", "Correct it and restart the kernel.")
         return HopxConfig(), Launcher(HopxConfig(), error).make_sandbox
-    launcher = Launcher(options)
+    launcher = Launcher(options, spawned=spawned)
     launcher.prestart()
     return options, launcher.make_sandbox
 

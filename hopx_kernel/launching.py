@@ -23,16 +23,20 @@ class Launcher:
         The options.
     error : SandboxStartError, optional
         Why none can be made; raised for every one that is asked for.
+    spawned : Spawned, optional
+        The first sandbox, where it was started before the options were read.
     """
 
-    def __init__(self, options: HopxConfig, error: SandboxStartError | None = None) -> None:
+    def __init__(
+        self, options: HopxConfig, error: SandboxStartError | None = None, spawned: Spawned | None = None
+    ) -> None:
         self._options = options
         self._error = error
-        self._spawned: Spawned | None = None
+        self._spawned = spawned
 
     def prestart(self) -> None:
         """Start the first sandbox without waiting for it. An error is kept for `make_sandbox`."""
-        if self._options.kind != "local":
+        if self._spawned is not None or self._options.kind != "local":
             return
         from .sandboxes.spawn import spawn
 

@@ -64,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
         *("shaping", "stdin"),
     },
     "app": {"config", "iopub", "kernel", "sandboxes"},
+    "prestart": {"errors", "protocol", "sandboxes"},
     "launching": {"config", "errors", "sandboxes"},
     "kernelspec": set(),
     "doctor": {"errors", "kernelspec", "sandboxes"},

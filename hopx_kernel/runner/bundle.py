@@ -6,18 +6,23 @@ The package has another name in it, so that user code in the sandbox never meets
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
-import io
-import marshal
-import zipfile
+import os
+import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 __all__ = ["build_bundle"]
 
 _NAME = "_hopx_runner"
 _MAIN = f"import sys\nfrom {_NAME}.runner.main import main\nmain(sys.argv)\n"
+_PACKAGE = Path(__file__).parent.parent
 
 #: No file's date goes in.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -27,31 +32,67 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def build_bundle() -> bytes:
     """The file's bytes, built once a process.
 
-    Every module is in it twice, compiled for the Python that builds it and as source for any other.
+    Every module is in it twice, compiled for the Python that builds it and as source for any other. It is kept beside
+    this module's bytecode and under the same rule, by dates and sizes, since a kernel that starts waits for it.
     """
-    package = Path(__file__).parent.parent
+    paths = [_PACKAGE / "errors.py", *sorted(_PACKAGE.glob("protocol/*.py")), *sorted(_PACKAGE.glob("runner/*.py"))]
+    cache = Path(importlib.util.cache_from_source(__file__)).with_suffix(".zip")
+    stamp = _stamp(paths)
+    try:
+        kept = cache.read_bytes()
+    except OSError:
+        kept = b""
+    if kept.startswith(stamp):
+        return kept[len(stamp) :]
+    bundle = _build(paths)
+    if not sys.dont_write_bytecode:
+        _keep(cache, stamp + bundle)
+    return bundle
+
+
+def _stamp(paths: list[Path]) -> bytes:
+    stats = [(path.name, status.st_mtime_ns, status.st_size) for path in paths for status in [path.stat()]]
+    return hashlib.sha256(repr((importlib.util.MAGIC_NUMBER, stats)).encode()).digest()
+
+
+def _keep(cache: Path, data: bytes) -> None:
+    """Write the file as a whole or not at all: other kernels may be reading it, or writing it too."""
+    temporary = cache.with_suffix(f".{os.getpid()}")
+    try:
+        cache.parent.mkdir(exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(cache)
+    except OSError:
+        return  # an installation that its user cannot write to
+
+
+def _build(paths: list[Path]) -> bytes:
+    import io
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "__main__", _MAIN, compile(_MAIN, "__main__.py", "exec", dont_inherit=True))
         _add(archive, f"{_NAME}/__init__", "", compile("", "__init__.py", "exec", dont_inherit=True))
-        for path in sorted(package.rglob("*.py")):
-            name = path.relative_to(package).with_suffix("")
-            if name.parts == ("errors",) or (name.parts[0] in ("runner", "protocol") and name.name != "bundle"):
-                # Not compiled anew but from the module's own cached bytecode, as an import would take it: a kernel
-                # waits for this.
-                code = SourceFileLoader(name.name, str(path)).get_code(name.name)
-                assert code is not None, path
-                _add(archive, f"{_NAME}/{name.as_posix()}", path.read_text(encoding="utf-8"), code)
+        for path in paths:
+            if path == Path(__file__):
+                continue
+            # Not compiled anew but from the module's own cached bytecode, as an import would take it.
+            code = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
+            assert code is not None, path
+            name = path.relative_to(_PACKAGE).with_suffix("").as_posix()
+            _add(archive, f"{_NAME}/{name}", path.read_text(encoding="utf-8"), code)
     return buffer.getvalue()
 
 
-def _add(archive: zipfile.ZipFile, name: str, source: str, code: CodeType) -> None:
-    archive.writestr(zipfile.ZipInfo(f"{name}.py", _DATE), source)
+def _add(archive: ZipFile, name: str, source: str, code: CodeType) -> None:
+    import marshal
+    from zipfile import ZipInfo
+
+    archive.writestr(ZipInfo(f"{name}.py", _DATE), source)
     # An unchecked hash-based file: zipimport takes it as it is, and falls back to the source for another magic number.
-    data = (
-        importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(_rename(code, f"{name}.py"))
-    )
-    archive.writestr(zipfile.ZipInfo(f"{name}.pyc", _DATE), data)
+    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
+    archive.writestr(ZipInfo(f"{name}.pyc", _DATE), head + marshal.dumps(_rename(code, f"{name}.py")))
 
 
 def _rename(code: CodeType, filename: str) -> CodeType:

@@ -1,0 +1,78 @@
+"""The runner's one file: what is in it, and when it is built anew."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hopx_kernel.runner.bundle import build_bundle
+
+PACKAGE = Path(__file__).resolve().parent.parent.parent / "hopx_kernel"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package somewhere else, where its files can be changed."""
+    target = tmp_path / "hopx_kernel"
+    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def build(package: Path, **environment: str) -> bytes:
+    code = "import sys; from hopx_kernel.runner.bundle import build_bundle; sys.stdout.buffer.write(build_bundle())"
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=package.parent,
+        env={**environ, **environment},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+def kept(package: Path) -> list[Path]:
+    return list((package / "runner" / "__pycache__").glob("bundle.*.zip"))
+
+
+def test_bundle_holds_the_runner_under_another_name_and_nothing_of_the_host() -> None:
+    bundle = build_bundle()
+    names = zipfile.ZipFile(io.BytesIO(bundle)).namelist()
+    assert {"__main__.py", "_hopx_runner/runner/main.py", "_hopx_runner/protocol/frames.pyc"} <= set(names)
+    assert not [name for name in names if name.startswith("hopx_kernel") or "bundle" in name or "session" in name]
+    assert str(PACKAGE).encode() not in bundle
+
+
+def test_kept_bundle_is_the_built_one(copy: Path) -> None:
+    built = build(copy)
+    assert kept(copy)
+    assert build(copy) == built
+
+
+def test_changed_module_is_bundled_anew(copy: Path) -> None:
+    before = build(copy)
+    module = copy / "runner" / "main.py"
+    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    after = build(copy)
+    assert b"# changed" not in before
+    assert b"# changed" in after
+
+
+def test_nothing_is_kept_where_python_keeps_no_bytecode(copy: Path) -> None:
+    assert build(copy, PYTHONDONTWRITEBYTECODE="1")
+    assert not kept(copy)
+
+
+def test_damaged_file_is_not_used(copy: Path) -> None:
+    built = build(copy)
+    (path,) = kept(copy)
+    path.write_bytes(b"x" * 100)
+    assert zipfile.ZipFile(io.BytesIO(build(copy))).namelist() == zipfile.ZipFile(io.BytesIO(built)).namelist()
