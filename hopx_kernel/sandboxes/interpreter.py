@@ -55,6 +55,12 @@ class Interpreter:
             link: target for link, target in links.items() if not is_system(link) and not _is_within(link, shown)
         }
 
+    @property
+    def is_called_python(self) -> bool:
+        """Whether ``python`` in its own directory is this interpreter, or one of the same installation and environment."""
+        python = os.path.join(os.path.dirname(self.path), "python")
+        return os.path.realpath(python) == os.path.realpath(self.path)
+
 
 def find_interpreter(options: SandboxOptions) -> Interpreter:
     """The interpreter that the options name.

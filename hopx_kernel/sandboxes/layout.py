@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from .interpreter import STORES, Interpreter, is_system
 from .options import SandboxOptions
 
-__all__ = ["SYNTHETIC_FILES", "WRITABLE_DIRECTORIES", "layout_arguments"]
+__all__ = ["ALIASES_DIRECTORY", "SYNTHETIC_FILES", "WRITABLE_DIRECTORIES", "layout_arguments"]
 
 #: Writable, each a tmpfs of its own.
 WRITABLE_DIRECTORIES = ("/workspace", "/app", "/tmp")
+
+#: On PATH before all others where the interpreter's own directory does not call it ``python``.
+ALIASES_DIRECTORY = "/run/sandbox/bin"
 
 #: What programs need of /etc to find libraries, certificates, fonts and names. Nothing of it says who uses the host.
 _ETC_FILES = (
@@ -64,6 +67,9 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
         arguments += ["--ro-bind", tree, tree]
     for path, target in interpreter.links.items():
         arguments += ["--symlink", target, path]
+    if not interpreter.is_called_python:
+        for name in ("python", "python3"):
+            arguments += ["--symlink", interpreter.path, f"{ALIASES_DIRECTORY}/{name}"]
     return arguments
 
 

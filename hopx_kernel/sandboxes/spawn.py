@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import SandboxStartError
 from .bwrap import bwrap_directories, find_bwrap
 from .interpreter import Interpreter, find_interpreter
-from .layout import SYNTHETIC_FILES, layout_arguments
+from .layout import ALIASES_DIRECTORY, SYNTHETIC_FILES, layout_arguments
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
@@ -148,6 +148,8 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
 def _environment(interpreter: Interpreter) -> dict[str, str]:
     """The environment of every process in a sandbox, which takes nothing from the host's."""
     directories = [os.path.dirname(interpreter.path), "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin"]
+    if not interpreter.is_called_python:
+        directories.insert(0, ALIASES_DIRECTORY)
     environment = {
         "PATH": ":".join(dict.fromkeys([*directories, "/usr/sbin", "/sbin"])),
         "HOME": "/workspace",

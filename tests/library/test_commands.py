@@ -381,3 +381,12 @@ def test_streams_leave_no_descriptors_open(sandbox: Sandbox) -> None:
             break
     gc.collect()
     assert descriptors() <= before + 2
+
+
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="there is no Python of the system here")
+def test_python_is_the_sandbox_s_python_also_where_it_has_another_name() -> None:
+    with Sandbox.create(python="/usr/bin/python3") as sandbox:
+        code = "import sys; print(sys.prefix)"
+        for name in ("python", "python3"):
+            assert sandbox.commands.run([name, "-c", code]).stdout == "/usr\n"
+        assert sandbox.commands.run(f"python -c '{code}'").stdout == "/usr\n"
