@@ -116,9 +116,12 @@ def _dump_column(column: Any, where: str, parts: Parts) -> Dict[str, Any]:
             parts.append(json.dumps(values).encode("ascii"))
             return {"as": "json"}
         raise Refused(
-            "%s is of dtype object, and %s; give it a dtype, or convert it with .astype(str)" % (where, fault)
+            "%s is of dtype object, and %s; give it a dtype, or convert it with .astype(str), or take pyarrow.Table.from_pandas(x)"
+            % (where, fault)
         )
-    raise Refused("%s is of dtype %s; convert it with .astype(str)" % (where, name))
+    raise Refused(
+        "%s is of dtype %s; convert it with .astype(str), or take pyarrow.Table.from_pandas(x)" % (where, name)
+    )
 
 
 def load_frame(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:

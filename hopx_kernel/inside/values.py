@@ -95,6 +95,12 @@ def _dump_table(value: Any) -> Dumped:
     return "arrow", {"batch": type(value) is pyarrow.RecordBatch}, [sink.getvalue().to_pybytes()]
 
 
+def _empty_batch(schema: Any) -> Any:
+    import pyarrow
+
+    return pyarrow.record_batch([pyarrow.array([], field.type) for field in schema], schema=schema)
+
+
 def _load_table(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
     pyarrow = need("pyarrow")
     # Older ones unpickle extension types by themselves (CVE-2023-47248).
@@ -104,9 +110,11 @@ def _load_table(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
         with pyarrow.ipc.open_stream(bytes(next(parts))) as reader:
             table = reader.read_all()
         table.validate(full=True)
-    except pyarrow.ArrowException as exc:
+    except (pyarrow.ArrowException, OSError, MemoryError) as exc:
         raise Malformed("it is no Arrow stream: %s" % exc) from exc
-    return table.to_batches()[0] if meta["batch"] and table.num_rows else table
+    if not meta["batch"]:
+        return table
+    return table.combine_chunks().to_batches()[0] if table.num_rows else _empty_batch(table.schema)
 
 
 # ------------------------------------------------------------------ what is what

@@ -259,3 +259,31 @@ def test_damaged_value_is_malformed_or_another_value_and_nothing_else(value: Any
         load_value(bytes(whole))
     except (Malformed, Refused):
         pass
+
+
+# ------------------------------------------------------------------ Arrow, where it is installed
+
+
+def arrow_table() -> Any:
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.table({"a": [1, None, 3], "b": ["x", "y", None], "c": [[1], [2, 3], None]})
+
+
+def test_arrow_tables_and_batches_arrive_as_what_they_were() -> None:
+    table = arrow_table()
+    (batch,) = table.to_batches()
+    for value in (table, batch, table.slice(0, 0), batch.slice(0, 0)):
+        back = round_trip(value)
+        assert type(back) is type(value)
+        assert back.equals(value)
+
+
+@given(st.data())
+def test_damaged_arrow_table_is_malformed_or_another_table_and_nothing_else(data: st.DataObject) -> None:
+    whole = bytearray(b"".join(dump_value(arrow_table())))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    whole[place] ^= data.draw(st.integers(1, 255))
+    try:
+        load_value(bytes(whole))
+    except (Malformed, Refused):
+        pass
