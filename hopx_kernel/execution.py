@@ -208,6 +208,7 @@ class Cells:
 
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""
+        request = request.envelope()
         shaper = StreamShaper(self._limit_bytes)
         output = RunOutput(request, self._publisher, trust=self.trust, shaper=shaper)
         # Where a callback's output is shown is the front end's matter; a header appears only together with bars.
@@ -227,6 +228,10 @@ class Cells:
         return self._outputs.get(msg_id) or self._comm_outputs.get(msg_id)
 
     def _open_output(self, request: Request, count: int) -> RunOutput:
+        found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
+        is_silent = bool(request.content.get("silent"))
+        request = request.envelope()
+
         async def ask(content: dict[str, Any]) -> None:
             assert self._group is not None
             self._group.start_soon(self._answer_question, request, content)
@@ -243,10 +248,9 @@ class Cells:
             ask=ask,
             execution_count=count,
         )
-        found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
         chosen: dict[str, FrontEnd] = {"widgets": "widgets", "text": "text"}
         options = self._progress_options(chosen.get(self._config.progress, found))
-        if request.content.get("silent"):
+        if is_silent:
             options = replace(options, header_after_seconds=None)
         output.display = self._make_display(request, output, options)
         _remember(self._outputs, request.msg_id, output)

@@ -232,6 +232,10 @@ class RunOutput:
         if self.display is not None:
             self.display.finish(event.content)
         self.end()
+        if self._spool is not None and not self._shaper.omitted_bytes:
+            # What its threads print from here on is counted, but a thousand outputs are not kept for their sake.
+            self._spool.discard()
+            self._spool = None
 
     _HANDLERS: ClassVar[dict[str, Callable[[RunOutput, Message], Awaitable[None]]]] = {
         "stream": _take_stream,

@@ -52,6 +52,13 @@ class Request:
             raise MalformedRequestError(f"the content of {self.msg_type} must be an object")
         return content
 
+    def envelope(self) -> Request:
+        """The request without what it carried: enough to answer to, and small enough to remember."""
+        kept: dict[str, Any] = {
+            key: self.message[key] for key in ("header", "msg_id", "msg_type", "metadata") if key in self.message
+        }
+        return Request(self.idents, {**kept, "content": {}})
+
     def get(self, key: str, kind: type[_T] | tuple[type[_T], ...], default: Any = ...) -> _T:
         """A key of the content.
 

@@ -78,6 +78,13 @@ class Spool:
             return ""
         return f"{self._path} (cut at its size limit)" if self._is_cut else str(self._path)
 
+    def discard(self) -> None:
+        """Forget everything: the whole output was shown."""
+        self.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
     def close(self) -> None:
         """Close the file, which stays; forget what never became one."""
         self._parts.clear()
