@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 ARGS ?=
+# JupyterLab asks root to say so.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab dashboard test lint doctor bench clean frontend chromium
@@ -16,7 +18,7 @@ help:
 
 lab: $(VENV)/.lab
 	@$(BIN)/python -m hopx_kernel doctor || true
-	$(BIN)/jupyter lab examples/welcome.ipynb $(ARGS)
+	$(BIN)/jupyter lab $(AS_ROOT) examples/welcome.ipynb $(ARGS)
 
 dashboard: $(VENV)/.voila
 	$(BIN)/voila examples/dashboard.ipynb $(ARGS)
