@@ -65,7 +65,7 @@ def load_value(data: bytes) -> Any:
         return load(meta, iter(parts))
     except (Malformed, Refused):
         raise
-    except Exception as exc:  # noqa: BLE001  # NumPy and pandas raise what they like on bytes that make no sense
+    except Exception as exc:  # NumPy and pandas raise what they like on bytes that make no sense
         raise Malformed("it makes no sense: %s: %s" % (type(exc).__name__, exc)) from exc
 
 
