@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from .protocol.markers import MarkerParser
 from .session import EventHandler, Run, Session
 
 __all__ = ["Execution", "SessionHost"]
+
+_logger = logging.getLogger(__name__)
 
 #: Events that wait for a slow reader before the code in the sandbox waits too. The session beneath holds as many.
 QUEUE_EVENTS = 64
@@ -251,11 +254,18 @@ class SessionHost:
     async def _live(self, *, task_status: TaskStatus[Session]) -> None:
         closing = self._closing = anyio.Event()
         try:
-            async with Session(self.owner.sandbox, options=self._options, on_event=self._on_late_event) as session:
+            async with Session(self.owner.sandbox, options=self._options, on_event=self._take_late) as session:
                 task_status.started(session)
                 await closing.wait()
         finally:
             self._session = None
+
+    async def _take_late(self, event: Message) -> None:
+        if self._on_late_event is not None:
+            try:
+                await self._on_late_event(event)
+            except Exception:  # the session goes on without who wanted to see it
+                _logger.exception("A handler of late events failed.")
 
     async def restart(self) -> dict[str, Any]:
         """A fresh interpreter. Every run that was asked for before ends with an error."""

@@ -126,7 +126,7 @@ class Sandbox:
             Environment variables of the interpreter.
         on_late_event : async callable, optional
             Called, in the library's loop, with each event that comes after its run has ended: output of threads and
-            tasks. It must not raise.
+            tasks. What it raises is logged.
         """
         from .runs import SandboxSession
 

@@ -243,3 +243,15 @@ def test_restart_ends_every_run_that_was_asked_for_before(session: SandboxSessio
         with pytest.raises(RemoteExecutionError):
             run.wait()
     assert session.execute("1 + 1").wait() == "2"
+
+
+def test_handler_of_late_events_that_fails_does_not_end_the_session(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(event: Message) -> None:
+        raise LookupError(event.msg_type)
+
+    session = sandbox.session(on_late_event=fail)
+    session.execute("import threading\nthreading.Timer(0.2, print, ('later',)).start()").wait()
+    assert session.execute("import time; time.sleep(0.6); 7").wait() == "7"
+    assert "LookupError: stream" in caplog.text
