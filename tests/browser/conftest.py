@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -117,6 +117,8 @@ def chromium() -> Iterator[Browser]:
         "--disable-sync",
         "--no-first-run",
     ]
+    # Longer than Playwright's own 5 s: a small machine runs a server, a browser and a kernel side by side.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
         yield browser
