@@ -177,9 +177,8 @@ class Interpreter:
     async def _execute(self, message: Message) -> None:
         parent_id = message.msg_id
         request = CellRequest.from_content(message.content)
-        self._begin(parent_id, request, message.content.get("timeout_seconds"))
-        clock = self._run
-        assert clock is not None
+        clock = _RunClock(message.content.get("timeout_seconds"), message.content.get("started"))
+        self._begin(parent_id, request, clock)
         try:
             content = await drive(self._shell.run(request), self._context, self._interrupts)
         except BaseException as exc:  # an interrupt that hit the shell's own code
@@ -191,12 +190,12 @@ class Interpreter:
         )
         self._end(parent_id, content)
 
-    def _begin(self, parent_id: str, request: CellRequest, timeout_seconds: Any) -> None:
+    def _begin(self, parent_id: str, request: CellRequest, clock: _RunClock) -> None:
         parents.set_last(parent_id)
         self._context.run(parents.current.set, parent_id)
         self._services.allow_stdin = request.allow_stdin
         self._shell.interrupted = False
-        self._run = _RunClock(timeout_seconds if isinstance(timeout_seconds, (int, float)) else None)
+        self._run = clock
         task = asyncio.current_task()
         assert task is not None
 
@@ -257,9 +256,10 @@ class Interpreter:
 class _RunClock:
     """When the present run began, and when it has to end."""
 
-    def __init__(self, timeout_seconds: Optional[float]) -> None:
-        self.started = time.monotonic()
-        self.timeout_seconds = timeout_seconds
+    def __init__(self, timeout_seconds: object, started: object) -> None:
+        # The supervisor's own beginning: by another, its deadline would come before ours and look like an interrupt.
+        self.started = started if isinstance(started, float) else time.monotonic()
+        self.timeout_seconds = timeout_seconds if isinstance(timeout_seconds, (int, float)) else None
 
     def is_late(self) -> bool:
         return self.timeout_seconds is not None and time.monotonic() - self.started >= self.timeout_seconds

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from types import FrameType
 from typing import Any, Callable, Deque, Dict, List, Optional
 
@@ -305,7 +306,9 @@ class Supervisor:
         run.start()
         self._keeper.parent_id, self._keeper.last_output = run.msg_id, run.started
         self._watch.start(run.started)
-        self._keeper.send(dump_message(run.request))
+        # The clock of its limit runs from here on: the interpreter tells by it why it was interrupted.
+        content = {**run.request.content, "started": run.started}
+        self._keeper.send(dump_message(replace(run.request, content=content)))
 
     def _check_deadline(self, now: float) -> None:
         run, process = self._run, self._keeper.process
