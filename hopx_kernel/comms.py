@@ -150,7 +150,10 @@ class Comms:
             _log.warning("The sandbox sent a %s for a comm of the kernel's own; it is dropped", event.msg_type)
         elif handler(self, comm_id, event):
             data, buffers = self._cells.trust.comm(event.msg_type, comm_id, event.content["data"], event.buffers)
-            content = {**event.content, "data": data}
+            # No more than the names it is addressed by: a page would also load a module that is named here.
+            content = {"comm_id": comm_id, "data": data}
+            if event.msg_type == "comm_open":
+                content["target_name"] = event.content["target_name"]
             parent = self._cells.settle_parent(event.parent_id) or {}
             self._publisher.publish(event.msg_type, content, parent, event.metadata, list(buffers))
             await self._publisher.room()
@@ -164,6 +167,9 @@ class Comms:
     def _opened(self, comm_id: str, event: Message) -> bool:
         if len(self._targets) >= MAX_COMMS:
             _log.warning("The sandbox has %d comms open; one more is refused", MAX_COMMS)
+            return False
+        if not self._cells.trust.opens(event.content["target_name"]):
+            _log.warning("The sandbox opened a comm for the target %.80r; it is refused", event.content["target_name"])
             return False
         self._targets[comm_id] = event.content["target_name"]
         return True

@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 from html.parser import HTMLParser
 
-__all__ = ["clean_html", "frame", "is_active_html", "is_calm_style_sheet", "safe_html"]
+from .css import calm_declarations, is_calm_style_sheet, own_classes
+from .latex import has_acting_math
+
+__all__ = ["clean_html", "frame", "is_active_html", "safe_html"]
 
 #: The page's policy for what runs in a frame: it may draw, and load libraries and pictures; it may not send.
 _FRAME_POLICY = (
@@ -159,14 +162,8 @@ _ATTRIBUTES = {
 }
 _MEDIA = {"img": "data:image/", "audio": "data:audio/", "video": "data:video/", "source": "data:"}
 
-#: What lets a style load something, cover something else, or hide behind another spelling.
-_LOUD_CSS = (
-    "\\", "url", "image(", "image-set", "expression", "behavior", "binding", "position", "z-index", "inset", "@", "<",
-    "transform:", "translate", "pointer-events",
-)  # fmt: skip
-#: Parts of selectors that would reach the page's own elements.
-_PAGE_NAMES = ("jp-", "lm-", "p-", "widget", "jupyter", "cm-", "voila", "main", "notebook")
-_PAGE_ELEMENTS = frozenset({"body", "html", "*"})
+#: What these name is fetched by the page, with the person's cookies where it is the page's own server.
+_LOADING = frozenset({"src", "srcset", "poster", "background"})
 
 
 class _Inspector(HTMLParser):
@@ -185,6 +182,8 @@ class _Inspector(HTMLParser):
         for name, value in attrs:
             text = "".join((value or "").split()).lower()
             if name.startswith("on") or text.startswith(("javascript:", "vbscript:", "data:text/html")):
+                self.is_active = True
+            if name in _LOADING and text and not text.startswith("data:"):
                 self.is_active = True
             if name == "height":
                 self._see_height(text)
@@ -228,7 +227,9 @@ def safe_html(markup: str) -> str:
     inspector = _inspect(markup)
     if inspector.is_active:
         return frame(markup, inspector.height)
-    cleaned = clean_html(markup)
+    cleaned = _clean(markup)
+    if has_acting_math(html.unescape(cleaned)):
+        return frame(markup, inspector.height)
     # The sheets are looked at as nh3's own parser sees them, since that is what the page gets.
     if not all(map(is_calm_style_sheet, _inspect(cleaned).style_sheets)):
         return frame(markup, inspector.height)
@@ -236,7 +237,12 @@ def safe_html(markup: str) -> str:
 
 
 def clean_html(markup: str) -> str:
-    """Markup without anything active, by nh3."""
+    """Markup without anything active, by nh3, and without mathematics that does more than to typeset."""
+    cleaned = _clean(markup)
+    return cleaned.replace("\\", "∖") if has_acting_math(html.unescape(cleaned)) else cleaned
+
+
+def _clean(markup: str) -> str:
     import nh3
 
     return nh3.clean(
@@ -258,49 +264,15 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     if name == "id":
         # An id of the code's own choosing could stand for one of the page's elements; a style sheet's table may keep it.
         return value if value.startswith(("T_", "fn", "cite")) else None
+    if name == "class":
+        return own_classes(value) or None
     if name == "target":
         return "_blank"
-    if value.strip().lower().startswith("data:"):
+    start = value.strip().lower()
+    if name in _LOADING or start.startswith("data:"):
         prefix = _MEDIA.get(tag)
-        return value if prefix is not None and value.strip().lower().startswith(prefix) else None
+        return value if prefix is not None and start.startswith(prefix) else None
     return value
-
-
-def calm_declarations(style: str) -> str:
-    """The declarations of a style attribute that only concern its element's own looks."""
-    kept = [piece.strip() for piece in style.split(";") if piece.strip() and not _is_loud(piece)]
-    return "; ".join(kept)
-
-
-def _is_loud(css: str) -> bool:
-    squeezed = "".join(css.lower().split()).replace("text-transform:", "")
-    return any(word in squeezed for word in _LOUD_CSS)
-
-
-def is_calm_style_sheet(css: str) -> bool:
-    """Whether a style sheet only concerns elements that it names by a class or id of its own."""
-    if _is_loud(css) or any(mark in css for mark in ("/*", '"', "'")):
-        return False
-    for block in css.split("}"):
-        selectors, brace, _ = block.partition("{")
-        if not brace:
-            if selectors.strip():
-                return False
-            continue
-        for selector in selectors.lower().split(","):
-            if not _is_own_selector(selector):
-                return False
-    return True
-
-
-def _is_own_selector(selector: str) -> bool:
-    if ("." not in selector and "#" not in selector) or "[" in selector or ":root" in selector:
-        return False
-    for compound in selector.replace(">", " ").replace("+", " ").replace("~", " ").replace(":", " ").split():
-        element, *names = compound.replace("#", ".").split(".")
-        if element in _PAGE_ELEMENTS or any(name.startswith(_PAGE_NAMES) for name in names):
-            return False
-    return True
 
 
 def frame(markup: str, height: int = 0) -> str:

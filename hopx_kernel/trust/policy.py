@@ -18,6 +18,13 @@ Bundle = dict[str, Any]
 #: From a value to ``(mime type, value)`` to send instead, or None to drop it.
 _Rule = Callable[[str], "tuple[str, Any] | None"]
 
+#: Types whose renderers show what they get, and do no more: no scripts, no requests. All others are left out, since a
+#: renderer may fetch what it is told to with the person's cookies (vega), or build markup (geo+json).
+_DATA = frozenset(["application/json", "application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json"])
+#: Records for programs, which no page renders.
+_RECORDS = ("application/papermill.", "application/scrapbook.")
+_PICTURES = ("png", "jpeg", "gif", "webp", "bmp", "avif", "apng")
+
 _JS_NOTE = "[JavaScript from the sandbox was not run in this page. See the option trust.]"
 
 
@@ -52,13 +59,17 @@ class TrustPolicy:
                 safe.setdefault(name, replacement)
         if data and not safe:
             safe["text/plain"] = _JS_NOTE
-        return safe, metadata
+        return safe, _safe_metadata(metadata)
 
     def comm(self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]:
         """The data and buffers of a comm message of the sandbox's."""
         if self.trusted:
             return data, buffers
-        return self._widgets.clean(msg_type, comm_id, data), buffers
+        return self._widgets.clean(msg_type, comm_id, data, buffers)
+
+    def opens(self, target_name: str) -> bool:
+        """Whether the sandbox may open a comm for a target of the page's: for those that are made for any kernel."""
+        return self.trusted or target_name == "jupyter.widget"
 
 
 class _PassingFilter(TextFilter):
@@ -69,7 +80,7 @@ class _PassingFilter(TextFilter):
 def _safe_value(kind: str, mime: str, value: Any) -> list[tuple[str, Any]]:
     rule = _RULES.get(kind)
     if rule is None:
-        return [] if _runs_code(kind) else [(mime, value)]
+        return [(mime, value)] if kind in _DATA or kind.startswith(_RECORDS) else []
     text = "".join(map(str, value)) if isinstance(value, list) else value
     if not isinstance(text, str):
         return []
@@ -77,9 +88,19 @@ def _safe_value(kind: str, mime: str, value: Any) -> list[tuple[str, Any]]:
     return [] if result is None else [result]
 
 
-def _runs_code(kind: str) -> bool:
-    """Whether a type's renderer evaluates what it gets: such types are named for it, as bokeh's and holoviews' are."""
-    return any(word in kind for word in ("javascript", "ecmascript", "_exec.", "_load.", "es6", "x-wasm", "xhtml"))
+def _safe_metadata(metadata: Bundle) -> Bundle:
+    """Metadata without sizes that are none: exports write them into markup as they are."""
+    return {key: entry for key, value in metadata.items() if (entry := _safe_entry(str(key), value)) is not None}
+
+
+def _safe_entry(key: str, value: Any) -> Any:
+    if key in ("width", "height"):
+        return value if isinstance(value, int | float) or _is_size(value) else None
+    return _safe_metadata(value) if isinstance(value, dict) and key.count("/") == 1 else value
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, str) and value.removesuffix("px").removesuffix("%").replace(".", "", 1).isdecimal()
 
 
 def _html(text: str) -> tuple[str, Any]:
@@ -89,35 +110,47 @@ def _html(text: str) -> tuple[str, Any]:
 
 
 def _svg(text: str) -> tuple[str, Any]:
-    from . import documents
+    from .svg import inert_svg
 
-    if documents.is_inert_svg(text):
-        return "image/svg+xml", text
+    inert = inert_svg(text)
+    if inert is not None:
+        return "image/svg+xml", inert
     # As an image its scripts do not run, whatever it holds.
     encoded = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
     return "text/html", f'<img src="data:image/svg+xml;base64,{encoded}">'
 
 
 def _markdown(text: str) -> tuple[str, Any] | None:
-    from . import documents
+    from .latex import safe_markdown
 
-    safe = documents.safe_markdown(text)
+    safe = safe_markdown(text)
     return None if safe is None else ("text/markdown", safe)
 
 
 def _latex(text: str) -> tuple[str, Any] | None:
-    from . import documents
+    from .latex import is_calm_latex
 
-    return ("text/latex", text) if documents.is_calm_latex(text) else None
+    return ("text/latex", text) if is_calm_latex(text) else None
 
 
 def _plain(text: str) -> tuple[str, Any]:
     return "text/plain", clean_text(text)
 
 
+def _error_text(mime: str) -> _Rule:
+    return lambda text: (mime, clean_text(text))
+
+
+def _base64(mime: str) -> _Rule:
+    # Exports put it between quotes as it is.
+    return lambda text: (mime, text) if _BASE64.issuperset(text) else None
+
+
 def _script(_: str) -> tuple[str, Any]:
     return "text/plain", _JS_NOTE
 
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n")
 
 _RULES: dict[str, _Rule] = {
     "text/plain": _plain,
@@ -128,4 +161,6 @@ _RULES: dict[str, _Rule] = {
     "application/javascript": _script,
     "application/ecmascript": _script,
     "text/javascript": _script,
+    **{mime: _error_text(mime) for mime in ("application/vnd.jupyter.stdout", "application/vnd.jupyter.stderr")},
+    **{mime: _base64(mime) for mime in ("application/pdf", *(f"image/{name}" for name in _PICTURES))},
 }
