@@ -69,6 +69,19 @@ class _FrontEnd(NotebookClient):  # type: ignore[misc]
         self._cells = cells
         self._models: dict[str, list[str]] = {}
 
+    async def async_start_new_kernel_client(self) -> Any:
+        client = await super().async_start_new_kernel_client()
+        channel = client.shell_channel
+        send = channel.send
+
+        def send_and_look(message: dict[str, Any]) -> None:
+            # nbclient's Output widgets send past the asyncio socket, which then may sleep on a reply that has come.
+            send(message)
+            channel.socket._schedule_remaining_events()
+
+        channel.send = send_and_look
+        return client
+
     def handle_comm_msg(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
         if msg["msg_type"] == "comm_close":
             msg["content"].setdefault("data", {})

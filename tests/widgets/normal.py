@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -17,14 +18,16 @@ _ID = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[
 _ALWAYS_DIFFERENT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bat 0x[0-9a-f]+"), "at 0xADDRESS"),
     # tqdm: elapsed and left, rate.
-    (re.compile(r"\d+:\d\d(?:<(?:\d+:\d\d|\?))?,\s+(?:[\d.]+k?|\?)\s?(?:it/s|s/it|B/s)"), "TIME"),
+    (re.compile(r"\d+:\d\d(?:<|&lt;)(?:\d+:\d\d|\?)(?:,\s*(?:[\d.]+k?|\?)\s?(?:it/s|s/it))?"), "TIME"),
     # Where a kernel keeps the text of a cell for tracebacks.
-    (re.compile(r"/tmp/ipykernel_\d+/\d+\.py"), "CELL"),
+    (re.compile(r"/tmp/ipykernel_\d+/\d+\.py|<ipython-input-\d+-[0-9a-f]+>"), "CELL"),
+    # Colours, as they are and as a `repr` of them: how source is coloured is a matter of taste.
+    (re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m"), ""),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+(?:Z|\+00:00)?"), "MOMENT"),
 )
 
-#: Where one kernel's own files show: frames of libraries and of the kernels themselves.
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+#: A traceback shortens it where the kernel knows it; a sandbox does not.
+_HOME = str(Path.home())
 
 
 class _Names:
@@ -35,6 +38,7 @@ class _Names:
 
     def text(self, text: str) -> str:
         text = _ID.sub(lambda match: self._names.setdefault(match[0], f"<id {len(self._names)}>"), text)
+        text = text.replace(_HOME, "~")
         for pattern, replacement in _ALWAYS_DIFFERENT:
             text = pattern.sub(replacement, text)
         return text
@@ -60,8 +64,4 @@ def normalise(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def _without_counts(output: NotebookNode) -> dict[str, Any]:
-    plain = {key: value for key, value in output.items() if key != "execution_count"}
-    if plain["output_type"] == "error":
-        # The frames between the cell and the library are the kernel's own.
-        plain["traceback"] = [_ANSI.sub("", line).split("\n")[-1] for line in plain["traceback"][-1:]]
-    return plain
+    return {key: value for key, value in output.items() if key != "execution_count"}

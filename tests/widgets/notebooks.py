@@ -23,7 +23,7 @@ NUMBERS: Notebook = [
     "display(w.BoundedIntText(value=7, max=10), w.BoundedFloatText(value=7.5, max=10.0), w.IntText(7), w.FloatText(7.5))",
     "bad = w.BoundedIntText(value=70, max=10); bad.value",
     Code("w.IntSlider(min=3, max=1)", raises=True),
-    "w.FloatText(float('inf')).value",
+    "w.FloatText(float('1e300')).value",
 ]
 
 CHOICES: Notebook = [
@@ -45,9 +45,11 @@ CHOICES: Notebook = [
 TEXTS_AND_TIMES: Notebook = [
     "import ipywidgets as w, datetime\nfrom IPython.display import display",
     "t = w.Text(value='Hello', placeholder='x'); t.on_submit(lambda s: print('submitted', s.value)); t",
-    Code("", ()),
     "a = w.Textarea('Ünï\\u2028code \U0001f600 <b>&amp;</b>'); p = w.Password('pw'); c = w.Combobox(); display(a, p, c)",
-    Code("t.observe(lambda ch: print(repr(ch.old), repr(ch.new)), 'value')", (Move("TextModel", {"value": "né \U0001f600"}),)),
+    Code(
+        "t.observe(lambda ch: print(repr(ch.old), repr(ch.new)), 'value')",
+        (Move("TextModel", {"value": "né \U0001f600"}),),
+    ),
     Code("t.value", (Move("TextModel", custom={"event": "submit"}),)),
     "display(w.Label(value='$m$'), w.HTML('<b>bold</b>'), w.HTMLMath('$x^2$ <i>i</i>'))",
     "date = w.DatePicker(description='d'); date.observe(print, 'value'); date",
@@ -85,7 +87,6 @@ EVENTS: Notebook = [
     "caption = w.Label(); a, b = w.IntSlider(), w.IntSlider()\n"
     "link = traitlets.link((a, 'value'), (b, 'value')); d = traitlets.dlink((a, 'value'), (caption, 'value'), str)\n"
     "display(caption, a, b)",
-    Code("", ()),
     Code("0", (Move("IntSliderModel", {"value": 42}, nth=1),)),
     "(a.value, b.value, caption.value)",
     "j = w.jslink((a, 'value'), (b, 'value')); k = w.jsdlink((a, 'value'), (b, 'max')); j, k",
@@ -130,7 +131,7 @@ OUTPUT: Notebook = [
     "import ipywidgets as w, sys, threading, logging\nfrom IPython.display import display, clear_output, HTML, Image",
     "out = w.Output(layout={'border': '1px solid black'}); out",
     "with out:\n    for i in range(10):\n        print(i, 'Hello world!')",
-    "with out:\n    print('to stderr', file=sys.stderr); display(HTML('<b>rich</b>')); 1 / 0",
+    "with out: print('to stderr', file=sys.stderr); display(HTML('<b>rich</b>')); 1 / 0",
     "out.append_stdout('appended\\n'); out.append_stderr('err\\n'); out.append_display_data(HTML('<em>All done!</em>'))",
     "out.outputs",
     "out.clear_output()",
@@ -194,8 +195,10 @@ DISPLAYS: Notebook = [
     Code("slider", tuple(Move("IntSliderModel", {"value": value}) for value in (1, 2, 3))),
     "display(Markdown('# x'), Latex('$x$'), JSON({'a': 1}), SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>'))",
     "import threading\nh3 = display('thread', display_id=True)\nt = threading.Thread(target=lambda: h3.update('done')); t.start(); t.join()",
-    Code("b2 = w.Button(); display(b2)\nb2.on_click(lambda b: (print('printed'), display('displayed'), clear_output(wait=True), print('cleared')))",
-         (Move("ButtonModel", custom={"event": "click"}, nth=1),)),
+    Code(
+        "b2 = w.Button(); display(b2)\nb2.on_click(lambda b: (print('printed'), display('displayed'), clear_output(wait=True), print('cleared')))",
+        (Move("ButtonModel", custom={"event": "click"}, nth=1),),
+    ),
 ]
 
 COMMS: Notebook = [
@@ -227,7 +230,17 @@ ANYWIDGET: Notebook = [
     Code("0", (Move("AnyModel", {"value": 8}),)),
     "class Replies(anywidget.AnyWidget):\n    _esm = 'export default {}'\n    @anywidget.experimental.command\n"
     "    def double(self, msg, buffers):\n        return msg * 2, [bytes(b) for b in buffers]\nreplies = Replies(); replies",
-    Code("0", (Move("AnyModel", custom={"id": "1", "kind": "anywidget-command", "name": "double", "msg": 21}, nth=1, buffers=(b"b",)),)),
+    Code(
+        "0",
+        (
+            Move(
+                "AnyModel",
+                custom={"id": "1", "kind": "anywidget-command", "name": "double", "msg": 21},
+                nth=1,
+                buffers=(b"b",),
+            ),
+        ),
+    ),
 ]
 
 MATPLOTLIB: Notebook = [

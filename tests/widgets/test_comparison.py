@@ -23,6 +23,7 @@ def test_notebook_gives_the_same_as_on_ipykernel(
     # The order in which a widget's parts are opened, and which of two wrong traits is told, hangs on it.
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     monkeypatch.setenv("HOPX_ENV", '{"PYTHONHASHSEED": "0"}')
+    monkeypatch.setenv("HOPX_ADAPT_PROGRESS_BARS", "False")
     # Scripts of the sandbox are refused under the default policy; what is compared here is everything else.
     monkeypatch.setenv("HOPX_TRUST", "trusted")
     ours, theirs = normalise(execute(cells, hopx_kernelspec)), normalise(execute(cells, "python3"))
