@@ -9,6 +9,7 @@ The thread starts on first use, ends with the interpreter, and is not carried ov
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -36,11 +37,19 @@ class Bridge:
         self._exit_stack = ExitStack()
         self.portal: BlockingPortal = self._exit_stack.enter_context(start_blocking_portal(name="hopx_kernel"))
         self.thread_id: int = self.portal.call(threading.get_ident)
+        self.loop: asyncio.AbstractEventLoop = self.portal.call(asyncio.get_running_loop)
         _, self.tasks = self.portal.start_task(self._own_tasks)
         #: Called, in the loop, when the interpreter ends: what must not outlive it.
         self.closers: set[Callable[[], Coroutine[Any, Any, None]]] = set()
 
     tasks: TaskGroup
+
+    def spawn(self, func: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
+        """In the loop: start a task that nobody waits for."""
+        try:
+            self.tasks.start_soon(func, *args)
+        except RuntimeError:
+            return  # everything is being closed already
 
     async def _own_tasks(self, *, task_status: TaskStatus[TaskGroup]) -> None:
         async with anyio.create_task_group() as group:
@@ -105,27 +114,26 @@ async def call_async(func: Callable[..., Awaitable[T]], *args: Any) -> T:
 
 
 def start(func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-    """Start a coroutine function that never raises, without waiting: for finalizers, which must not block or raise."""
+    """Start a coroutine function that never raises, without waiting for anything, not even for the loop.
+
+    For finalizers: the garbage collector calls them in any thread, also in one that the loop is just waiting for.
+    """
     bridge = _bridge
     if bridge is None:
         return
     try:
-        if threading.get_ident() == bridge.thread_id:
-            bridge.tasks.start_soon(func, *args)
-        else:
-            bridge.portal.start_task_soon(func, *args)
+        bridge.loop.call_soon_threadsafe(bridge.spawn, func, args)
     except RuntimeError:
         # The loop has ended, and with it whatever this was to close.
         return
 
 
-def finalize(func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-    """Run a coroutine function that never raises and wait for it, where that is possible; else as `start`."""
-    bridge = _bridge
-    if bridge is None or threading.get_ident() == bridge.thread_id:
-        start(func, *args)
-    else:
+def finalize(thread_id: int, func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    """Run a coroutine function that never raises, and wait for it in the thread `thread_id`; elsewhere as `start`."""
+    if _bridge is not None and threading.get_ident() == thread_id:
         call(func, *args)
+    else:
+        start(func, *args)
 
 
 def _close_at_exit() -> None:

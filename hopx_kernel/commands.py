@@ -6,6 +6,7 @@ The same stream serves ``for`` and ``async for``; what happens is written once, 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -117,6 +118,7 @@ class CommandStream:
         return self._command
 
     def _lines(self) -> Iterator[Line]:
+        thread_id = threading.get_ident()
         command = self._open(replace(self._options, heartbeat_seconds=None))
         try:
             bridge.call(command.start)
@@ -126,7 +128,7 @@ class CommandStream:
                         yield from item.lines()
         finally:
             if self._ending is None:
-                bridge.finalize(self._stop, command)
+                bridge.finalize(thread_id, self._stop, command)
 
     async def _stop(self, command: Command) -> None:
         self._note_ending(await command.aclose())

@@ -312,3 +312,25 @@ def test_interrupt_of_the_whole_process_group_leaves_the_sandbox_alive() -> None
     with marked() as marker:
         output, errors = run_program(marker, end, program).communicate(timeout=30)
         assert (output, errors) == ("alive\n", "")
+
+
+def test_sandboxes_thrown_away_in_other_threads_keep_nobody_waiting() -> None:
+    """The collector may run in the very thread that starts sandboxes, while the library's loop waits for it."""
+    end = """
+        import gc, threading
+        gc.set_threshold(5)
+        def make():
+            for _ in range(3):
+                cycle = [Sandbox.create()]
+                cycle.append(cycle)
+                lines = iter(cycle[0].commands.stream("yes"))
+                next(lines)
+                cycle.append(lines)
+        threads = [threading.Thread(target=make) for _ in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print("done")
+    """
+    with marked() as marker:
+        output, errors = run_program(marker, end).communicate(timeout=60)
+        assert (output, errors) == ("done\n", "")
