@@ -69,6 +69,7 @@ class HopxKernel(Kernel):
         self.behind_server = behind_server
         self._make_sandbox = make_sandbox
         self._aborting = False
+        self._running: Request | None = None
         limited = behind_server
         self._limiter = RateLimiter(
             self.options.message_rate if limited else None, self.options.data_rate if limited else None
@@ -200,7 +201,11 @@ class HopxKernel(Kernel):
             if self._aborting:
                 self._abort(request)
                 return
-            await self._serve_on_shell(request)
+            self._running = request
+            try:
+                await self._serve_on_shell(request)
+            finally:
+                self._running = None
 
     async def _serve_on_shell(self, request: Request) -> None:
         socket = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
@@ -211,8 +216,15 @@ class HopxKernel(Kernel):
                 await self._abort_queued(request)
             self._reply(socket, request, content)
         self._publish_status("idle", "shell", request.message)
+        if request is not self._running:
+            self._tell_busy()
         if request.msg_type == "shutdown_request":
             self._stopped.set()
+
+    def _tell_busy(self) -> None:
+        """Say once more that a cell runs: front ends show the last state that they heard of, whosever it was."""
+        if self._running is not None:
+            self._publish_status("busy", "shell", self._running.message)
 
     def _reply(self, socket: Any, request: Request, content: dict[str, Any], metadata: Any = None) -> None:
         reply_type = request.msg_type.removesuffix("_request") + "_reply"
@@ -265,6 +277,7 @@ class HopxKernel(Kernel):
         if content is not None:
             self._reply(self.control_stream, request, content)
         self._publish_status("idle", "control", request.message)
+        self._main_loop.call_soon_threadsafe(self._tell_busy)
         if request.msg_type == "shutdown_request":
             # The reply is with zmq before the socket is closed.
             self.control_stream.flush(zmq.POLLOUT)

@@ -108,6 +108,14 @@ def test_completion_and_inspection_are_answered_during_a_run(kernel: Kernel) -> 
     assert rest.types[-1] == "idle"
 
 
+def test_kernel_says_busy_again_after_it_answered_something_else_during_a_run(kernel: Kernel) -> None:
+    run = kernel.send("import time; print('started'); time.sleep(1)")
+    kernel.wait_for_text(run, "started")
+    kernel.reply(kernel.request("complete_request", {"code": "prin", "cursor_pos": 4}), timeout=2)
+    rest = kernel.collect(run)
+    assert rest.types == ["busy", "idle"]
+
+
 def test_late_output_of_a_thread_goes_to_its_cell(kernel: Kernel) -> None:
     code = (
         "import threading, time\n"
