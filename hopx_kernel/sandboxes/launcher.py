@@ -152,7 +152,8 @@ class Launcher:
         if pid == 0:
             os.setsid()
             signal.set_wakeup_fd(-1)
-            for signum in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+            # All of them: what the host ignores, as a shell's background jobs do, comes through bubblewrap.
+            for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(signum, signal.SIG_DFL)
         return pid
 
