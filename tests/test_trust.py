@@ -348,3 +348,102 @@ def test_odd_data_passes() -> None:
     for data in ({}, {"state": 5}, {"method": "custom", "content": {"a": 1}}, {"states": 7, "method": "update_states"}):
         assert SAFE.comm("comm_msg", "c", data, ())[0] == data
     assert TRUSTED.comm("comm_open", "c", {"state": {"_esm": "x"}}, ())[0] == {"state": {"_esm": "x"}}
+
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_value_is_cleaned_where_another_view_shows_it() -> None:
+    for disguise in ({"_view_name": "HTMLView"}, {"_view_module": "@jupyter-widgets/base"}, {"_model_name": "X"}):
+        assert "onerror" not in opened({**control("Text", value=EVIL), **disguise}, f"view {disguise}")["value"]
+    opened(control("Text", value="x"), "later")
+    data, _ = SAFE.comm("comm_msg", "later", {"method": "update", "state": {"_view_name": "HTMLView"}}, ())
+    assert data["state"] == {}
+
+
+def test_value_is_cleaned_after_the_states_named_another_model() -> None:
+    opened(control("Text", value=EVIL), "renamed")
+    states = {"renamed": {"model_name": "HTMLModel", "state": control("HTML", value="x")}}
+    SAFE.comm("comm_msg", "control", {"method": "update_states", "states": states}, ())
+    data, _ = SAFE.comm("comm_msg", "renamed", {"method": "update", "state": {"value": EVIL}}, ())
+    assert "onerror" not in data["state"]["value"]
+
+
+def test_list_as_a_value_is_cleaned() -> None:
+    assert "onerror" not in str(opened(control("HTML", value=[EVIL, [EVIL]]), "list")["value"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target", "stays"),
+    [
+        ("Link", ("IPY_MODEL_play", "value"), ("IPY_MODEL_slider", "value"), True),
+        ("DirectionalLink", ("IPY_MODEL_slider", "value"), ("IPY_MODEL_label", "value"), True),
+        ("Link", ("IPY_MODEL_text", "value"), ("IPY_MODEL_text", "value"), True),
+        ("Link", ("IPY_MODEL_slider", "max"), ("IPY_MODEL_play", "max"), True),
+        ("DirectionalLink", ("IPY_MODEL_text", "value"), ("IPY_MODEL_html", "value"), False),
+        ("DirectionalLink", ("IPY_MODEL_text", "value"), ("IPY_MODEL_slider", "value"), False),
+        ("DirectionalLink", ("IPY_MODEL_label", "value"), ("IPY_MODEL_html", "value"), False),
+        ("Link", ("IPY_MODEL_html", "value"), ("IPY_MODEL_text", "value"), False),
+        ("Link", ("IPY_MODEL_slider", "value"), ("IPY_MODEL_any", "_esm"), False),
+        ("Link", ("IPY_MODEL_slider", "stuff"), ("IPY_MODEL_out", "outputs"), False),
+        ("Link", ("IPY_MODEL_slider", "value"), "odd", False),
+    ],
+)
+def test_link_joins_only_what_is_shown_alike(kind: str, source: Any, target: Any, stays: bool) -> None:
+    for name, model in (("text", "Text"), ("label", "Label"), ("html", "HTML"), ("slider", "IntSlider")):
+        opened(control(model), name)
+    clean = opened({**control(kind), "_view_name": None, "source": source, "target": target}, f"{kind} {source}")
+    assert (clean["source"] is not None) is stays and (clean["target"] is not None) is stays
+
+
+def test_prototypes_are_not_reached() -> None:
+    paths: list[Any] = [["__proto__", "x"], ["value"], ["a", "constructor", "b"], 5]
+    state = {"__proto__": {"value": EVIL}, "deep": [{"__proto__": {}}]}
+    data, buffers = SAFE.comm("comm_open", "p", {"state": state, "buffer_paths": paths}, (b"1", b"2", b"3", b"4"))
+    assert data == {"state": {"deep": [{}]}, "buffer_paths": [["value"]]} and list(buffers) == [b"2"]
+
+
+def test_page_fetches_no_code_by_module_or_version() -> None:
+    clean = opened(
+        {"_model_module": "anywidget-evil", "_view_module": "bqplot", "_view_module_version": "../../evil@1"}
+    )
+    assert clean["_model_module"] == "@jupyter-widgets/base" and clean["_view_module_version"] == "*"
+    assert not SAFE.opens("any.other.target") and SAFE.opens("jupyter.widget") and TRUSTED.opens("any.other.target")
+
+
+def test_page_fetches_nothing_with_its_cookies() -> None:
+    assert opened({"_model_name": "ImageModel", "format": "url"}, "image")["format"] == "png"
+    assert "background" not in opened({"_model_name": "HTMLStyleModel", "background": "url(/logout)"}, "style")
+    for markup in (
+        "<img src=/logout>",
+        "<img src=http://localhost/logout>",
+        "<video poster=/logout>",
+        "<img srcset=/x>",
+    ):
+        assert Page(SAFE.bundle({"text/html": markup}, {})[0]["text/html"]).frames == 1
+    markdown = SAFE.bundle({"text/markdown": "![a](/logout) ![b](data:image/png;base64,AA)"}, {})[0]["text/markdown"]
+    assert markdown == "[a](/logout) ![b](data:image/png;base64,AA)"
+
+
+def test_types_and_sizes_that_nobody_knows_are_left_out() -> None:
+    for mime in ("application/vnd.vega.v5+json", "application/geo+json", "text/vnd.mermaid", "x/y"):
+        assert SAFE.bundle({mime: {"a": 1}, "text/plain": "p"}, {})[0] == {"text/plain": "p"}
+    assert SAFE.bundle({"image/png": '" onerror="x', "text/plain": "p"}, {})[0] == {"text/plain": "p"}
+    _, metadata = SAFE.bundle(
+        {"image/png": "AA"}, {"image/png": {"width": "1 onerror=x", "height": "5px"}, "height": 5}
+    )
+    assert metadata == {"image/png": {"height": "5px"}, "height": 5}
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        ":not(.z){color:red}",
+        ".z:has(a){color:red}",
+        "button:not(.z){color:red}",
+        ".z{position:fixed}",
+        ".z,p{color:red}",
+    ],
+)
+def test_style_sheet_for_the_page_goes_into_a_frame(sheet: str) -> None:
+    assert Page(SAFE.bundle({"text/html": f'<style>{sheet}</style><i class="z"></i>'}, {})[0]["text/html"]).frames == 1

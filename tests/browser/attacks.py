@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["GROUPS", "PRELUDE", "Attack"]
+__all__ = ["ATTACKS", "PRELUDE", "Attack"]
 
 #: Runs before the attacks, in the sandbox.
 PRELUDE = r"""
@@ -56,7 +56,7 @@ def _html(name: str, markup: str, fires: bool = True) -> Attack:
     return Attack(name, f"emit('text/html', f'''{markup}'''.replace('JS', js('{name}')))", fires)
 
 
-HTML = (
+_HTML = (
     _html("script", "<script>JS</script>"),
     _html("img-onerror", '<img src=x onerror="JS">'),
     _html("svg-onload", '<svg onload="JS"></svg>'),
@@ -67,7 +67,7 @@ HTML = (
     _html("animation", '<style>@keyframes x{{}}</style><b style="animation:x 1s" onanimationstart="JS">x</b>'),
     _html("svg-animate", '<svg><animate onbegin="JS" attributeName="x" dur="1s"/></svg>'),
     _html("a-javascript", '<a href="javascript:JS">click</a>'),
-    _html("a-entities", '<a href="java&Tab;script&colon;JS">click</a>'),
+    _html("a-entities", '<a href="java&Tab;script&colon;JS">click</a>', fires=False),
     _html("svg-a", '<svg><a href="javascript:JS"><text y="9">click</text></a></svg>'),
     _html("iframe-javascript", '<iframe src="javascript:JS"></iframe>'),
     _html("iframe-srcdoc", '<iframe srcdoc="<script>JS</script>"></iframe>'),
@@ -400,4 +400,4 @@ display(w)""",
     ),
 )
 
-GROUPS: dict[str, tuple[Attack, ...]] = {"html": HTML, "mime": _MIME, "widgets": _WIDGETS}
+ATTACKS = (*_HTML, *_MIME, *_WIDGETS)
