@@ -123,13 +123,16 @@ class Voila:
     # ------------------------------------------------------------------ its page
 
     def open(self, page: Page) -> None:
-        """Visit the notebook, and wait until its cells are shown."""
+        """Visit the notebook, and wait until its cells are shown and their widgets live."""
         page.goto(self.url, timeout=90_000)
         self.wait_shown(page)
 
     def wait_shown(self, page: Page) -> None:
         """Wait until the page's cells are shown."""
         expect(page.locator("#rendered_cells")).to_be_visible(timeout=60_000)
+        # Until its scripts run, a page can neither notice what ends behind it nor tell that it is left. Its guard sets
+        # this cookie, or finds it, when they do.
+        page.wait_for_function("document.cookie.includes('_xsrf=')")
 
 
 def _is_kernel(process: psutil.Process) -> bool:

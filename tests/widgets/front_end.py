@@ -63,7 +63,7 @@ class Code:
     raises: bool = False
 
 
-class _FrontEnd(NotebookClient):  # type: ignore[misc]
+class _FrontEnd(NotebookClient):
     def __init__(self, notebook: NotebookNode, cells: Sequence[Code], **options: Any) -> None:
         super().__init__(notebook, **options)
         self._cells = cells
@@ -97,6 +97,7 @@ class _FrontEnd(NotebookClient):  # type: ignore[misc]
         return result
 
     async def _move(self, move: Move, cell: NotebookNode, cell_index: int) -> None:
+        assert self.kc is not None
         content = {"comm_id": self._models[move.model][move.nth], "data": move.data()}
         message = self.kc.session.msg("comm_msg", content)
         message["buffers"] = list(move.buffers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,29 @@ def test_notebook_gives_the_same_as_on_ipykernel(
     # Scripts of the sandbox are refused under the default policy; what is compared here is everything else.
     monkeypatch.setenv("HOPX_TRUST", "trusted")
     ours, theirs = normalise(execute(cells, hopx_kernelspec)), normalise(execute(cells, "python3"))
+    assert_equal(ours, theirs)
+
+
+#: Notebooks without anything that the default policy changes.
+CALM = ("numbers", "choices", "texts and times", "layouts", "events and links", "output", "binary", "tqdm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", CALM)
+def test_default_policy_changes_nothing_of_stock_widgets(
+    title: str, hopx_kernelspec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells, _ = NOTEBOOKS[title]
+    monkeypatch.setenv("HOPX_ENV", '{"PYTHONHASHSEED": "0"}')
+    monkeypatch.setenv("HOPX_ADAPT_PROGRESS_BARS", "False")
+    runs = []
+    for trust in ("safe", "trusted"):
+        monkeypatch.setenv("HOPX_TRUST", trust)
+        runs.append(normalise(execute(cells, hopx_kernelspec)))
+    assert_equal(*runs)
+
+
+def assert_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     for index, (our, their) in enumerate(zip(ours["outputs"], theirs["outputs"], strict=True)):
         assert our == their, f"cell {index}"
     assert ours["states"] == theirs["states"]
