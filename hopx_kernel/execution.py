@@ -94,6 +94,8 @@ class Cells:
         self._starting: anyio.CancelScope | None = None
         self._notice = ""
         self._voila = VoilaPage(publisher)
+        self._sent = anyio.Event()
+        self._sent.set()
         self._group: TaskGroup | None = None
 
     async def run(self, group: TaskGroup) -> None:
@@ -126,9 +128,11 @@ class Cells:
             await self._voila.show(request)
         output = self._open_output(request, count)
         self._current = output
+        self._sent = anyio.Event()
         try:
             content = await self._execute(request, fields, output, count)
         finally:
+            self._sent.set()
             self._current = self._current_run = None
             output.flush()
         if fields.store_history and output.result_text is not None:
@@ -158,6 +162,8 @@ class Cells:
             if output.display is not None:
                 output.display.finish(content)
             return content
+        finally:
+            self._sent.set()
         return self._reply_content(await run.wait())
 
     async def _get_session(self) -> Session:
@@ -205,6 +211,10 @@ class Cells:
         # An Output widget takes what is printed between two of its messages.
         output.flush()
         return output.parent
+
+    async def wait_sent(self) -> None:
+        """Wait until the cell that has begun is on its way, so that what came after it does not overtake it."""
+        await self._sent.wait()
 
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""

@@ -61,6 +61,7 @@ class Interpreter:
         self._comms = Comms(self._services)
         self._context = contextvars.copy_context()
         self._run: Optional[_RunClock] = None
+        self._starting = 0
         self._queries: Dict[str, Callable[[Message], Dict[str, Any]]] = {
             "complete_request": self._complete,
             "inspect_request": self._inspect,
@@ -156,7 +157,11 @@ class Interpreter:
     def _dispatch(self, message: Message) -> None:
         """On the main thread, between and during cells as soon as the code lets it."""
         if message.msg_type == "execute_request":
+            self._starting += 1
             self._loop.create_task(self._execute(message))
+            return
+        if self._starting:  # a task takes its first step later than what has been called soon
+            self._loop.call_soon(self._dispatch, message)
             return
         self._interrupts.install()
         self._interrupts.code_runs = True
@@ -175,6 +180,7 @@ class Interpreter:
     # ------------------------------------------------------------------ running a cell
 
     async def _execute(self, message: Message) -> None:
+        self._starting -= 1
         parent_id = message.msg_id
         request = CellRequest.from_content(message.content)
         clock = _RunClock(message.content.get("timeout_seconds"), message.content.get("started"))
