@@ -24,7 +24,7 @@ KERNELS = {"hopx": "hopx", "ipykernel": "python3"}
 LOGS = Path("test-output")
 
 #: Longer than any figure takes, in seconds: a kernel that says nothing for this long is stuck.
-SILENCE_SECONDS = 300.0
+SILENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
