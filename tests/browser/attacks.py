@@ -393,7 +393,6 @@ display(w)""",
         False,
     ),
     Attack("video-url", "display(W.Video.from_url(url('video-url')))"),
-    # Last, since a page does not recover from it.
     Attack(
         "prototype-buffers",
         "w = W.HTML('x'); display(w); w.comm.send({'method': 'update', 'state': {}, 'buffer_paths': [['__proto__', 'polluted']]}, buffers=[b'x'])",
