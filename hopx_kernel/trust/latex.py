@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 
-__all__ = ["calm_text", "has_acting_math", "is_calm_latex", "safe_markdown"]
+__all__ = ["calm_text", "has_acting_math", "safe_latex", "safe_markdown"]
 
 #: What MathJax takes for the beginning of mathematics.
 _MATH_BEGINS = ("$", "\\(", "\\[", "\\begin")
@@ -28,9 +28,10 @@ _SIMPLE_TAGS = (
 )
 
 
-def is_calm_latex(source: str) -> bool:
-    """Whether TeX only typesets; HTML in it is none of TeX's."""
-    return not any(command in source for command in _ACTING) and "<" not in source.replace("< ", "").replace("<=", "")
+def safe_latex(source: str) -> str | None:
+    """TeX that only typesets; None where it would do more."""
+    # Exports write it into markup as it is, where a blank keeps what follows from being a tag; TeX reads over it.
+    return None if any(command in source for command in _ACTING) else source.replace("<", "< ")
 
 
 def has_acting_math(text: str) -> bool:

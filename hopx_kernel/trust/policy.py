@@ -128,9 +128,10 @@ def _markdown(text: str) -> tuple[str, Any] | None:
 
 
 def _latex(text: str) -> tuple[str, Any] | None:
-    from .latex import is_calm_latex
+    from .latex import safe_latex
 
-    return ("text/latex", text) if is_calm_latex(text) else None
+    safe = safe_latex(text)
+    return None if safe is None else ("text/latex", safe)
 
 
 def _plain(text: str) -> tuple[str, Any]:
