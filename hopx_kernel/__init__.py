@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         SandboxStartError,
         SandboxTimeoutError,
     )
+    from .library.sandbox import Sandbox
     from .magics import load_ipython_extension, unload_ipython_extension
-    from .sandbox import Sandbox
 
 __all__ = [
     "HopxKernelError",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _MODULES = {name: "errors" for name in __all__ if name.endswith("Error")} | {
-    "Sandbox": "sandbox",
+    "Sandbox": "library.sandbox",
     "load_ipython_extension": "magics",
     "unload_ipython_extension": "magics",
 }

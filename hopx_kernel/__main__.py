@@ -59,7 +59,7 @@ def launch(argv: list[str]) -> None:
     """Launch the kernel: the sandbox first, then ipykernel."""
     options, make_sandbox = prepare(argv)
 
-    from .app import KernelApp
+    from .kernel.app import KernelApp
 
     app = KernelApp.instance()
     app.options = options
@@ -73,7 +73,7 @@ def prepare(argv: list[str]) -> tuple[HopxConfig, Callable[[], BaseSandbox]]:
 
     What is wrong with either does not keep the kernel from starting: it is the answer to the first cell.
     """
-    from .prestart import prestart
+    from .kernel.prestart import prestart
 
     spawned = prestart(argv, os.environ)
 
@@ -81,7 +81,7 @@ def prepare(argv: list[str]) -> tuple[HopxConfig, Callable[[], BaseSandbox]]:
 
     from .config import HopxConfig, load_config
     from .errors import SandboxStartError
-    from .launching import Launcher
+    from .kernel.launching import Launcher
 
     try:
         options = load_config(argv)

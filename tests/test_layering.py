@@ -18,13 +18,13 @@ ALLOWED: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "protocol": {"errors"},
-    "inside": set(),
+    "library.inside": set(),
     # pure stages of output
     "trust": set(),
-    "shaping": set(),
-    "spool": set(),
-    "lines": set(),
-    "requests": set(),
+    "kernel.shaping": set(),
+    "kernel.spool": set(),
+    "library.lines": set(),
+    "kernel.requests": set(),
     "progress": {"protocol"},
     # the sandbox's side, and the sandboxes
     "runner": {"errors", "protocol"},
@@ -33,71 +33,123 @@ ALLOWED: dict[str, set[str]] = {
     "session": {"errors", "protocol", "run", "sandboxes"},
     "testing": {"errors", "protocol", "sandboxes"},
     # the library
-    "bridge": set(),
-    "owner": {"bridge", "errors", "sandboxes"},
-    "command": {"errors", "lines", "owner", "sandboxes"},
-    "commands": {"bridge", "command", "errors", "lines", "protocol"},
-    "files": {"bridge", "errors", "owner", "sandboxes"},
-    "executions": {"errors", "lines", "owner", "protocol", "session"},
-    "runs": {"bridge", "errors", "executions", "protocol", "session"},
-    "sandbox": {"bridge", "commands", "errors", "files", "owner", "runs", "sandboxes"},
-    "transfer": {"errors", "inside", "runs"},
-    "magics": {"bridge", "errors", "progress", "protocol", "runs", "sandbox", "sandboxes", "transfer", "trust"},
+    "library.bridge": set(),
+    "library.owner": {"library.bridge", "errors", "sandboxes"},
+    "library.command": {"errors", "library.lines", "library.owner", "sandboxes"},
+    "library.commands": {"library.bridge", "library.command", "errors", "library.lines", "protocol"},
+    "library.files": {"library.bridge", "errors", "library.owner", "sandboxes"},
+    "library.executions": {"errors", "library.lines", "library.owner", "protocol", "session"},
+    "library.runs": {"library.bridge", "errors", "library.executions", "protocol", "session"},
+    "library.sandbox": {
+        "library.bridge",
+        "library.commands",
+        "errors",
+        "library.files",
+        "library.owner",
+        "library.runs",
+        "sandboxes",
+    },
+    "library.transfer": {"errors", "library.inside", "library.runs"},
+    "magics": {
+        "library.bridge",
+        "errors",
+        "progress",
+        "protocol",
+        "library.runs",
+        "library.sandbox",
+        "sandboxes",
+        "library.transfer",
+        "trust",
+    },
     # the kernel
     "config": {"protocol", "sandboxes"},
-    "history": set(),
-    "stdin": set(),
-    "iopub": set(),
-    "keeper": {"errors", "protocol", "sandboxes", "session"},
-    "output": {"errors", "progress", "protocol", "requests", "shaping", "spool", "trust"},
-    "voila": {"output", "progress", "requests"},
-    "execution": {
-        *("config", "errors", "history", "keeper", "output", "progress", "protocol", "requests", "run", "sandboxes"),
-        *("session", "shaping", "spool", "trust", "voila"),
+    "kernel.history": set(),
+    "kernel.stdin": set(),
+    "kernel.iopub": set(),
+    "kernel.keeper": {"errors", "protocol", "sandboxes", "session"},
+    "kernel.output": {"errors", "progress", "protocol", "kernel.requests", "kernel.shaping", "kernel.spool", "trust"},
+    "kernel.voila": {"kernel.output", "progress", "kernel.requests"},
+    "kernel.execution": {
+        *(
+            "config",
+            "errors",
+            "kernel.history",
+            "kernel.keeper",
+            "kernel.output",
+            "progress",
+            "protocol",
+            "kernel.requests",
+            "run",
+            "sandboxes",
+        ),
+        *("session", "kernel.shaping", "kernel.spool", "trust", "kernel.voila"),
     },
-    "comms": {"errors", "execution", "output", "protocol", "requests", "session"},
-    "answers": {
-        *("_version", "comms", "config", "errors", "execution", "history", "output", "requests", "session"),
+    "kernel.comms": {"errors", "kernel.execution", "kernel.output", "protocol", "kernel.requests", "session"},
+    "kernel.answers": {
+        *(
+            "_version",
+            "kernel.comms",
+            "config",
+            "errors",
+            "kernel.execution",
+            "kernel.history",
+            "kernel.output",
+            "kernel.requests",
+            "session",
+        ),
     },
-    "kernel": {
-        *("_version", "answers", "comms", "config", "execution", "history", "iopub", "requests", "sandboxes"),
-        *("shaping", "stdin"),
+    "kernel.kernel": {
+        *(
+            "_version",
+            "kernel.answers",
+            "kernel.comms",
+            "config",
+            "kernel.execution",
+            "kernel.history",
+            "kernel.iopub",
+            "kernel.requests",
+            "sandboxes",
+        ),
+        *("kernel.shaping", "kernel.stdin"),
     },
-    "app": {"config", "iopub", "kernel", "sandboxes"},
-    "prestart": {"errors", "protocol", "sandboxes"},
-    "launching": {"config", "errors", "sandboxes"},
+    "kernel.app": {"config", "kernel.iopub", "kernel.kernel", "sandboxes"},
+    "kernel.prestart": {"errors", "protocol", "sandboxes"},
+    "kernel.launching": {"config", "errors", "sandboxes"},
     "kernelspec": set(),
     "doctor": {"errors", "kernelspec", "sandboxes"},
 }
 
 #: The doors: they import what they open.
-DOORS = ("", "__main__")
+DOORS = ("", "__main__", "kernel", "library")
+
+#: Folders whose modules are parts of their own.
+FOLDERS = ("kernel", "library")
 
 #: What each part may import of others' packages; the standard library is free to all. A part that is not here may
 #: import what this package depends on.
 THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
     "protocol": set(),
-    "inside": {"numpy", "pandas", "pyarrow"},
+    "library.inside": {"numpy", "pandas", "pyarrow"},
     # Of these only what the sandbox has, which may be nothing.
     "runner": {"IPython", "comm", "traitlets"},
     "trust": {"nh3"},
-    "shaping": set(),
-    "spool": set(),
+    "kernel.shaping": set(),
+    "kernel.spool": set(),
     "progress": set(),
     "progress.view": {"ipywidgets", "anywidget", "traitlets"},
     "sandboxes": {"anyio"},
     "run": {"anyio"},
     "session": {"anyio"},
     "testing": {"anyio"},
-    "sandbox": {"anyio"},
+    "library.sandbox": {"anyio"},
 }
 
 #: Who may import ipywidgets and anywidget.
 WIDGETS = "progress.view"
 
 #: Parts that run inside the sandbox too.
-IN_THE_SANDBOX = ("errors", "inside", "protocol", "runner")
+IN_THE_SANDBOX = ("errors", "library.inside", "protocol", "runner")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -116,7 +168,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
-            if node.level and base == PACKAGE.name:
+            if node.level and base in {PACKAGE.name, *(f"{PACKAGE.name}.{folder}" for folder in FOLDERS)}:
                 yield from (f"{base}.{alias.name}" for alias in node.names)
             else:
                 yield (base if node.level else node.module) or ""
@@ -130,9 +182,15 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
             yield from _running(child)
 
 
+def part_of(name: str) -> str:
+    """The part that a module, named below the package, belongs to."""
+    first, *rest = name.split(".")
+    return f"{first}.{rest[0]}" if first in FOLDERS and rest else first
+
+
 def own_parts(path: Path) -> set[str]:
     prefix = f"{PACKAGE.name}."
-    return {name.removeprefix(prefix).split(".")[0] for name in imports(path) if name.startswith(prefix)}
+    return {part_of(name.removeprefix(prefix)) for name in imports(path) if name.startswith(prefix)}
 
 
 def third_parties(path: Path) -> set[str]:
@@ -155,13 +213,13 @@ def test_table_names_only_parts_above() -> None:
 
 
 def test_table_knows_every_part() -> None:
-    parts = {name_of(path).split(".")[0] for path in MODULES} - set(DOORS)
+    parts = {part_of(name_of(path)) for path in MODULES} - set(DOORS)
     assert parts == set(ALLOWED)
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) not in DOORS], ids=name_of)
 def test_module_imports_only_parts_below_it(path: Path) -> None:
-    part = name_of(path).split(".")[0]
+    part = part_of(name_of(path))
     assert own_parts(path) - {part} <= ALLOWED[part]
 
 
@@ -180,7 +238,7 @@ def test_widgets_are_imported_by_the_view_alone(path: Path) -> None:
 
 @pytest.mark.parametrize("part", ["protocol", "errors"])
 def test_protocol_is_free_of_io(part: str) -> None:
-    used = {name.split(".")[0] for path in MODULES if name_of(path).split(".")[0] == part for name in imports(path)}
+    used = {name.split(".")[0] for path in MODULES if part_of(name_of(path)) == part for name in imports(path)}
     assert not used & {
         "anyio",
         "asyncio",
@@ -194,9 +252,7 @@ def test_protocol_is_free_of_io(part: str) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if name_of(path).split(".")[0] in IN_THE_SANDBOX], ids=name_of
-)
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(name_of(path)) in IN_THE_SANDBOX], ids=name_of)
 def test_sandbox_code_is_python_3_9(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     late = any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)

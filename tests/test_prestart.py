@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hopx_kernel.config import HopxConfig
-from hopx_kernel.prestart import default_runner_options, is_configured, prestart
+from hopx_kernel.kernel.prestart import default_runner_options, is_configured, prestart
 from hopx_kernel.sandboxes.options import SandboxOptions
 
 
@@ -56,7 +56,7 @@ def test_nothing_heavy_is_imported_before_the_sandbox_starts() -> None:
     code = """
 import json, os, sys
 from hopx_kernel.__main__ import main
-from hopx_kernel.prestart import prestart
+from hopx_kernel.kernel.prestart import prestart
 spawned = prestart([], {})
 print(json.dumps([name for name in ("traitlets", "asyncio", "anyio", "IPython", "ipykernel") if name in sys.modules]))
 if spawned is not None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopx_kernel.shaping import MESSAGE_BYTES, RateLimiter, StreamShaper, collapse_carriage_returns
+from hopx_kernel.kernel.shaping import MESSAGE_BYTES, RateLimiter, StreamShaper, collapse_carriage_returns
 
 
 def joined(messages: list[tuple[str, str]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from ..errors import HopxKernelError
-from ..runs import SandboxRun
+from ..library.runs import SandboxRun
 
 __all__ = ["BackgroundRun"]
 

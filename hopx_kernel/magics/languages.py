@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from ..errors import RemoteExecutionError
-from ..sandbox import Sandbox
+from ..library.sandbox import Sandbox
 
 __all__ = ["explain", "write_program"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from IPython.core.error import UsageError
 
+from ..library.runs import SandboxSession
+from ..library.sandbox import DEFAULT_KIND, DEFAULT_TEMPLATE, Sandbox
 from ..protocol import Message
-from ..runs import SandboxSession
-from ..sandbox import DEFAULT_KIND, DEFAULT_TEMPLATE, Sandbox
 
 __all__ = ["NamedSandbox", "Registry", "RunLog", "Settings"]
 

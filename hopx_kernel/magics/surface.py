@@ -16,8 +16,8 @@ import anyio
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from .. import bridge, transfer
 from ..errors import HopxKernelError, RemoteExecutionError
+from ..library import bridge, transfer
 from ..progress import ProgressOptions, RunDisplay
 from ..protocol import Message
 from . import languages

@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .. import bridge
 from ..errors import HopxKernelError, RemoteExecutionError
+from ..library import bridge
+from ..library.runs import SandboxRun
 from ..progress import ProgressOptions, RunDisplay, find_front_end
 from ..protocol import Message
-from ..runs import SandboxRun
 from ..trust import TrustPolicy
 from .registry import NamedSandbox, RunLog
 

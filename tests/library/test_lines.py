@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopx_kernel.lines import BatchQueue, Block, Line, LineSplitter
+from hopx_kernel.library.lines import BatchQueue, Block, Line, LineSplitter
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from hopx_kernel import RemoteExecutionError, Sandbox, SandboxLostError, SandboxTimeoutError
+from hopx_kernel.library.runs import SandboxSession
 from hopx_kernel.protocol import Message
-from hopx_kernel.runs import SandboxSession
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hopx_kernel import RemoteExecutionError, Sandbox, bridge
-from hopx_kernel.runs import SandboxSession
-from hopx_kernel.transfer import ValueRefusedError, encode_values, get_values, put_values, set_environment
+from hopx_kernel import RemoteExecutionError, Sandbox
+from hopx_kernel.library import bridge
+from hopx_kernel.library.runs import SandboxSession
+from hopx_kernel.library.transfer import ValueRefusedError, encode_values, get_values, put_values, set_environment
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopx_kernel.inside.values import Malformed, Refused, dump_value, load_value
+from hopx_kernel.library.inside.values import Malformed, Refused, dump_value, load_value
 
 FRAME = pd.DataFrame(
     {

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, TypeVar
 
 import anyio
 
-from .errors import HopxKernelError, SandboxError
+from ..errors import HopxKernelError, SandboxError
+from ..protocol import Message
+from ..session import Session
 from .execution import Cells
 from .output import Publisher
-from .protocol import Message
 from .requests import Request
-from .session import Session
 
 __all__ = ["Comms"]
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 
+from ..errors import SandboxError, SandboxLostError
+from ..sandboxes.base import SandboxProcess
 from . import bridge
-from .errors import SandboxError, SandboxLostError
 from .owner import SandboxOwner, end_process
-from .sandboxes.base import SandboxProcess
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox

@@ -12,7 +12,7 @@ from .output import Publisher
 from .requests import ExecuteRequest, Request
 
 if TYPE_CHECKING:
-    from .progress.view.page_guard import PageGuard
+    from ..progress.view.page_guard import PageGuard
 
 __all__ = ["VoilaPage"]
 

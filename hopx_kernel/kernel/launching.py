@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .config import HopxConfig
-from .errors import SandboxStartError
+from ..config import HopxConfig
+from ..errors import SandboxStartError
 
 if TYPE_CHECKING:
-    from .sandboxes.base import BaseSandbox
-    from .sandboxes.spawn import Spawned
+    from ..sandboxes.base import BaseSandbox
+    from ..sandboxes.spawn import Spawned
 
 __all__ = ["Launcher"]
 
@@ -38,7 +38,7 @@ class Launcher:
         """Start the first sandbox without waiting for it. An error is kept for `make_sandbox`."""
         if self._spawned is not None or self._options.kind != "local":
             return
-        from .sandboxes.spawn import spawn
+        from ..sandboxes.spawn import spawn
 
         try:
             self._spawned = spawn(self._options.sandbox_options(), self._options.runner_options())
@@ -54,9 +54,9 @@ class Launcher:
             raise self._error
         spawned, self._spawned = self._spawned, None
         if spawned is not None:
-            from .sandboxes.local import LocalSandbox
+            from ..sandboxes.local import LocalSandbox
 
             return LocalSandbox.adopt(spawned)
-        from .sandboxes import create
+        from ..sandboxes import create
 
         return create(self._options.kind, self._options.sandbox_options())

@@ -24,15 +24,15 @@ from jupyter_client.session import Session
 from traitlets import Instance
 from zmq.eventloop.zmqstream import ZMQStream
 
-from ._version import __version__
+from .._version import __version__
+from ..config import HopxConfig
+from ..sandboxes.base import BaseSandbox
 from .answers import Answers
 from .comms import Comms
-from .config import HopxConfig
 from .execution import Cells
 from .history import History
 from .iopub import Room
 from .requests import MalformedRequestError, Request, error_content
-from .sandboxes.base import BaseSandbox
 from .shaping import RateLimiter
 from .stdin import Stdin
 

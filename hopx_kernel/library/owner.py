@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+from ..errors import SandboxLostError
+from ..sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
 from .bridge import get_bridge
-from .errors import SandboxLostError
-from .sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
 
 __all__ = ["SandboxOwner"]
 

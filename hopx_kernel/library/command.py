@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 from anyio.abc import ByteReceiveStream, TaskStatus
 
-from .errors import SandboxError, SandboxLostError, SandboxTimeoutError
+from ..errors import SandboxError, SandboxLostError, SandboxTimeoutError
+from ..sandboxes.base import SandboxProcess
 from .lines import BatchQueue, Block, LineSplitter
 from .owner import SandboxOwner, end_process
-from .sandboxes.base import SandboxProcess
 
 __all__ = ["Batch", "Command", "CommandOptions", "Ending", "Pulse"]
 

@@ -10,14 +10,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol
 
-from .errors import SandboxLostError
-from .progress import RunDisplay
-from .protocol import Message
-from .protocol.markers import MarkerParser
+from ..errors import SandboxLostError
+from ..progress import RunDisplay
+from ..protocol import Message
+from ..protocol.markers import MarkerParser
+from ..trust import TrustPolicy
 from .requests import Request
 from .shaping import StreamShaper
 from .spool import Spool
-from .trust import TrustPolicy
 
 __all__ = ["Publisher", "RunOutput"]
 

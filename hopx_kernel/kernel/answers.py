@@ -12,15 +12,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
-from ._version import __version__
+from .._version import __version__
+from ..config import HopxConfig
+from ..errors import HopxKernelError
+from ..session import Session
 from .comms import Comms
-from .config import HopxConfig
-from .errors import HopxKernelError
 from .execution import Cells
 from .history import History
 from .output import Publisher
 from .requests import MalformedRequestError, Request, error_content
-from .session import Session
 
 __all__ = ["Answers", "kernel_info"]
 

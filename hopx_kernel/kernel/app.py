@@ -17,10 +17,10 @@ from jupyter_client.session import Session, session_aliases, session_flags
 from traitlets import Type
 from zmq.eventloop.zmqstream import ZMQStream
 
-from .config import HopxConfig
+from ..config import HopxConfig
+from ..sandboxes.base import BaseSandbox
 from .iopub import QUEUE_MESSAGES, FlowControlledIOPubThread
 from .kernel import HopxKernel
-from .sandboxes.base import BaseSandbox
 
 __all__ = ["KernelApp"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import SandboxError
+from ..errors import SandboxError
 from .inside.values import Malformed, Refused, dump_value, load_value
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from ..errors import SandboxStartError
+from ..sandboxes import SandboxOptions
+from ..sandboxes import create as create_base_sandbox
 from . import bridge
 from .commands import Commands
-from .errors import SandboxStartError
 from .files import Files
 from .owner import SandboxOwner
-from .sandboxes import SandboxOptions
-from .sandboxes import create as create_base_sandbox
 
 if TYPE_CHECKING:
     from .runs import EventHandler, SandboxSession

@@ -15,21 +15,21 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from .config import HopxConfig
-from .errors import HopxKernelError
+from ..config import HopxConfig
+from ..errors import HopxKernelError
+from ..progress import ProgressOptions, RunDisplay, find_front_end
+from ..progress.options import FrontEnd
+from ..protocol import Message
+from ..run import Run
+from ..sandboxes.base import BaseSandbox
+from ..session import Session
+from ..trust import TrustPolicy
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
-from .progress import ProgressOptions, RunDisplay, find_front_end
-from .progress.options import FrontEnd
-from .protocol import Message
 from .requests import ExecuteRequest, Request, error_content
-from .run import Run
-from .sandboxes.base import BaseSandbox
-from .session import Session
 from .shaping import StreamShaper
 from .spool import Spool, SpoolDirectory
-from .trust import TrustPolicy
 from .voila import VoilaPage
 
 __all__ = ["Cells"]

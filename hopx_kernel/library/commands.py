@@ -13,11 +13,11 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..errors import SandboxLostError
+from ..protocol import Message
 from . import bridge
 from .command import Batch, Command, CommandOptions, Ending, Pulse
-from .errors import SandboxLostError
 from .lines import Block, Line
-from .protocol import Message
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox

@@ -11,12 +11,12 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
-from .errors import HopxKernelError, SandboxLostError
+from ..errors import HopxKernelError, SandboxLostError
+from ..protocol import Message, RunnerOptions
+from ..protocol.markers import MarkerParser
+from ..session import EventHandler, Run, Session
 from .lines import BatchQueue
 from .owner import SandboxOwner
-from .protocol import Message, RunnerOptions
-from .protocol.markers import MarkerParser
-from .session import EventHandler, Run, Session
 
 __all__ = ["Execution", "SessionHost"]
 

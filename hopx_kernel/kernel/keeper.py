@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import anyio
 
-from .errors import HopxKernelError, SandboxError, SandboxStartError
-from .protocol import RunnerOptions
-from .sandboxes.base import BaseSandbox
-from .session import EventHandler, Session
+from ..errors import HopxKernelError, SandboxError, SandboxStartError
+from ..protocol import RunnerOptions
+from ..sandboxes.base import BaseSandbox
+from ..session import EventHandler, Session
 
 __all__ = ["SessionKeeper"]
 

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RemoteExecutionError, SandboxLostError, SandboxTimeoutError
+from ..protocol import Message, RunnerOptions
+from ..session import EventHandler
 from . import bridge
-from .errors import RemoteExecutionError, SandboxLostError, SandboxTimeoutError
 from .executions import Execution, SessionHost
-from .protocol import Message, RunnerOptions
-from .session import EventHandler
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox

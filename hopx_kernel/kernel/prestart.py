@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import SandboxStartError
-from .protocol import RunnerOptions
-from .sandboxes.options import SandboxOptions
+from ..errors import SandboxStartError
+from ..protocol import RunnerOptions
+from ..sandboxes.options import SandboxOptions
 
 if TYPE_CHECKING:
-    from .sandboxes.spawn import Spawned
+    from ..sandboxes.spawn import Spawned
 
 __all__ = ["CONFIG_NAME", "default_runner_options", "is_configured", "prestart"]
 
@@ -30,7 +30,7 @@ def prestart(argv: Sequence[str], environ: Mapping[str, str]) -> Spawned | None:
     """
     if is_configured(argv, environ):
         return None
-    from .sandboxes.spawn import spawn
+    from ..sandboxes.spawn import spawn
 
     options = SandboxOptions()
     try:
