@@ -235,9 +235,13 @@ class Supervisor:
 
     def _on_restart(self, message: Message) -> None:
         self._restarts.append(message.msg_id)
+        death = Death("restarted", "KernelRestarted", "The interpreter was restarted.")
         if self._keeper.process is not None:
-            self._keeper.end(Death("restarted", "KernelRestarted", "The interpreter was restarted."))
-        elif self._child_main is not None:
+            self._keeper.end(death)
+            return
+        while self._queue:
+            self._fail_run(self._queue.popleft(), death)
+        if self._child_main is not None:
             self._keeper.start(self._child_main, asked=True)
 
     def _on_shutdown(self, message: Message) -> None:

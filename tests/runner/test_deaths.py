@@ -156,6 +156,16 @@ def test_restart_during_a_run_ends_it(runner: RunnerClient) -> None:
     assert runner.run("2").value == "2"
 
 
+def test_restart_before_the_interpreter_is_up_ends_what_waits_for_it() -> None:
+    with open_runner(greet=False) as runner:
+        runner.hello()
+        queued = runner.request("execute_request", code="while True: pass")
+        restart = runner.request("restart_request")
+        assert runner.finish(queued).reply["reason"] == "restarted"
+        assert runner.reply_to(restart)["status"] == "ok"
+        assert runner.run("2").value == "2"
+
+
 def test_many_restarts_at_once_are_all_answered(runner: RunnerClient) -> None:
     requests = [runner.request("restart_request") for _ in range(5)]
     waiting = set(requests)
