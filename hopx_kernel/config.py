@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, TraitType, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import (
     ConfigFileNotFound,
@@ -113,6 +113,11 @@ class HopxConfig(Configurable):
         help="""What output may do to the page it is shown in. "safe": markup without scripts is shown as it is, markup
         with scripts in an isolated frame. "trusted": everything as the code sends it; code in the sandbox can then act
         in your browser as you.""",
+    ).tag(config=True)
+    comm_targets = List(
+        Unicode(),
+        help="""Comm targets of the page's, beside the widgets' own, that code in the sandbox may open although "trust" is
+        "safe"; names as front-end extensions register them. What it sends there passes unchanged.""",
     ).tag(config=True)
     server_limits = Enum(
         ["auto", "on", "off"],
@@ -220,6 +225,8 @@ def environment_config(environ: Mapping[str, str]) -> Config:
 def _read(trait: TraitType[Any, Any], text: str) -> Any:
     if isinstance(trait, Dict) and not text.lstrip().startswith("{"):
         return trait.from_string_list([text])  # ``A=B``, as on the command line
+    if isinstance(trait, List):
+        return [part.strip() for part in text.split(",") if part.strip()]
     return trait.from_string(text)
 
 

@@ -94,6 +94,11 @@ def test_variables_for_the_sandbox_are_read(text: str) -> None:
     assert load_config([], {"HOPX_ENV": text}).env == {"A": "b c"}
 
 
+def test_comm_targets_are_read() -> None:
+    assert load_config([], {"HOPX_COMM_TARGETS": "one, two"}).comm_targets == ["one", "two"]
+    assert load_config(["--HopxConfig.comm_targets=one"], {}).comm_targets == ["one"]
+
+
 def test_every_option_tells_what_it_is() -> None:
     for name, trait in HopxConfig.class_own_traits(config=True).items():
         assert len(trait.help) > 20, name

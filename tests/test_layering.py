@@ -84,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
         ),
         *("session", "kernel.shaping", "kernel.spool", "trust", "kernel.voila"),
     },
-    "kernel.comms": {"errors", "kernel.execution", "kernel.output", "protocol", "kernel.requests", "session"},
+    "kernel.comms": {"trust", "errors", "kernel.execution", "kernel.output", "protocol", "kernel.requests", "session"},
     "kernel.answers": {
         *(
             "_version",

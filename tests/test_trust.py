@@ -418,6 +418,14 @@ def test_page_fetches_no_code_by_module_or_version() -> None:
     assert not SAFE.opens("any.other.target") and SAFE.opens("jupyter.widget") and TRUSTED.opens("any.other.target")
 
 
+def test_comm_targets_that_are_named_are_opened_and_written_to_unchanged() -> None:
+    policy = TrustPolicy(comm_targets=["mine"])
+    assert policy.opens("mine") and policy.opens("jupyter.widget") and not policy.opens("other")
+    data = {"method": "update", "state": {"_esm": EVIL}}
+    assert policy.comm("comm_msg", "c", data, (b"1",), "mine") == (data, (b"1",))
+    assert EVIL not in str(policy.comm("comm_msg", "c", data, (), "jupyter.widget"))
+
+
 def test_page_fetches_nothing_with_its_cookies() -> None:
     assert opened({"_model_name": "ImageModel", "format": "url"}, "image")["format"] == "png"
     assert "background" not in opened({"_model_name": "HTMLStyleModel", "background": "url(/logout)"}, "style")

@@ -16,6 +16,7 @@ import anyio
 from ..errors import HopxKernelError, SandboxError
 from ..protocol import Message
 from ..session import Session
+from ..trust import WIDGET_TARGET
 from .execution import Cells
 from .output import Publisher
 from .requests import Request
@@ -150,7 +151,10 @@ class Comms:
         elif comm_id in self._manager.comms:
             _log.warning("The sandbox sent a %s for a comm of the kernel's own; it is dropped", event.msg_type)
         elif handler(self, comm_id, event):
-            data, buffers = self._cells.trust.comm(event.msg_type, comm_id, event.content["data"], event.buffers)
+            target = self._targets.get(comm_id, WIDGET_TARGET)
+            data, buffers = self._cells.trust.comm(
+                event.msg_type, comm_id, event.content["data"], event.buffers, target
+            )
             # No more than the names it is addressed by: a page would also load a module that is named here.
             content = {"comm_id": comm_id, "data": data}
             if event.msg_type == "comm_open":
@@ -170,7 +174,10 @@ class Comms:
             _log.warning("The sandbox has %d comms open; one more is refused", MAX_COMMS)
             return False
         if not self._cells.trust.opens(event.content["target_name"]):
-            _log.warning("The sandbox opened a comm for the target %.80r; it is refused", event.content["target_name"])
+            _log.warning(
+                "The sandbox opened a comm for the target %.80r; it is refused, see the options trust and comm_targets",
+                event.content["target_name"],
+            )
             return False
         self._targets[comm_id] = event.content["target_name"]
         return True

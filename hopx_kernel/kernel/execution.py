@@ -75,7 +75,7 @@ class Cells:
     ) -> None:
         self.execution_count = 0
         self.keeper = SessionKeeper(make_sandbox, config.runner_options(), self._on_event, self._on_session_end)
-        self.trust = TrustPolicy(trusted=config.trust == "trusted")
+        self.trust = TrustPolicy(config.trust == "trusted", config.comm_targets)
         #: Called with the events that belong to no run: comm messages and the interpreter's life.
         self.on_other_event: Callable[[Message], Awaitable[None]] | None = None
         #: Called when an interpreter or its sandbox is gone, with everything in it.

@@ -7,7 +7,7 @@ lives in a frame of its own origin, and what cannot be made harmless is replaced
 Pure: messages in, messages out. Imports nothing of the package but itself; nh3 only when there is markup.
 """
 
-from .policy import TrustPolicy
+from .policy import WIDGET_TARGET, TrustPolicy
 from .text import TextFilter, clean_text
 
-__all__ = ["TextFilter", "TrustPolicy", "clean_text"]
+__all__ = ["WIDGET_TARGET", "TextFilter", "TrustPolicy", "clean_text"]

@@ -6,7 +6,7 @@ The parsers for markup are imported with the first markup: a kernel starts witho
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from .text import TextFilter, clean_text
@@ -27,6 +27,9 @@ _PICTURES = ("png", "jpeg", "gif", "webp", "bmp", "avif", "apng")
 
 _JS_NOTE = "[JavaScript from the sandbox was not run in this page. See the option trust.]"
 
+#: The comm target of ipywidgets, whose messages are known well enough to be made harmless one by one.
+WIDGET_TARGET = "jupyter.widget"
+
 
 class TrustPolicy:
     """What output may do to the page.
@@ -35,10 +38,13 @@ class TrustPolicy:
     ----------
     trusted : bool
         Let everything through as it is. Code in the sandbox can then act in the page as the person.
+    comm_targets : collection of str
+        Targets of the page's, beside the widgets', that comms of the sandbox may open and write to as they like.
     """
 
-    def __init__(self, trusted: bool = False) -> None:
+    def __init__(self, trusted: bool = False, comm_targets: Collection[str] = ()) -> None:
         self.trusted = trusted
+        self._comm_targets = frozenset(comm_targets)
         self._widgets = WidgetFilter(self.bundle)
 
     def text_filter(self) -> TextFilter:
@@ -61,15 +67,17 @@ class TrustPolicy:
             safe["text/plain"] = _JS_NOTE
         return safe, _safe_metadata(metadata)
 
-    def comm(self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]:
+    def comm(
+        self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any], target_name: str = WIDGET_TARGET
+    ) -> tuple[Bundle, Sequence[Any]]:
         """The data and buffers of a comm message of the sandbox's."""
-        if self.trusted:
+        if self.trusted or target_name in self._comm_targets:
             return data, buffers
         return self._widgets.clean(msg_type, comm_id, data, buffers)
 
     def opens(self, target_name: str) -> bool:
         """Whether the sandbox may open a comm for a target of the page's: for those that are made for any kernel."""
-        return self.trusted or target_name == "jupyter.widget"
+        return self.trusted or target_name == WIDGET_TARGET or target_name in self._comm_targets
 
 
 class _PassingFilter(TextFilter):
