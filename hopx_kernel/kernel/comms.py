@@ -115,7 +115,8 @@ class Comms:
 
         Front ends hold a widget's next message back until this one's ``idle``, so that a slow callback is not flooded.
         """
-        await self._cells.wait_sent()
+        if request.after is not None:
+            await request.after.wait()
         session = self._cells.keeper.current
         if session is None:
             return False

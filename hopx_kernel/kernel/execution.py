@@ -94,8 +94,9 @@ class Cells:
         self._starting: anyio.CancelScope | None = None
         self._notice = ""
         self._voila = VoilaPage(publisher)
-        self._sent = anyio.Event()
-        self._sent.set()
+        #: Set while no cell is on its way to the sandbox: what comes after one waits for that.
+        self.sent = anyio.Event()
+        self.sent.set()
         self._group: TaskGroup | None = None
 
     async def run(self, group: TaskGroup) -> None:
@@ -128,11 +129,11 @@ class Cells:
             await self._voila.show(request)
         output = self._open_output(request, count)
         self._current = output
-        self._sent = anyio.Event()
+        self.begin_sending()
         try:
             content = await self._execute(request, fields, output, count)
         finally:
-            self._sent.set()
+            self.sent.set()
             self._current = self._current_run = None
             output.flush()
         if fields.store_history and output.result_text is not None:
@@ -163,7 +164,7 @@ class Cells:
                 output.display.finish(content)
             return content
         finally:
-            self._sent.set()
+            self.sent.set()
         return self._reply_content(await run.wait())
 
     async def _get_session(self) -> Session:
@@ -212,9 +213,10 @@ class Cells:
         output.flush()
         return output.parent
 
-    async def wait_sent(self) -> None:
-        """Wait until the cell that has begun is on its way, so that what came after it does not overtake it."""
-        await self._sent.wait()
+    def begin_sending(self) -> None:
+        """Note that a cell is on its way, from when it arrived on: nothing that came after it may overtake it."""
+        if self.sent.is_set():
+            self.sent = anyio.Event()
 
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""

@@ -152,8 +152,9 @@ async def test_returncode_is_known_without_waiting(sandbox: LocalSandbox) -> Non
 
 async def test_signals_are_as_a_program_expects_them(sandbox: LocalSandbox) -> None:
     outcome = await run(sandbox, "cat", "/proc/self/status")
-    masks = {line.split()[1] for line in outcome.stdout.splitlines() if line.startswith(("SigBlk", "SigIgn", "SigCgt"))}
-    assert masks == {"0" * 16}
+    lines = [line for line in outcome.stdout.splitlines() if line.startswith(("SigBlk", "SigIgn", "SigCgt"))]
+    # Signals 32 and 33 are the C library's own: no program can set them, so what a test's parent left there stays.
+    assert [int(line.split()[1], 16) & ~(0b11 << 31) for line in lines] == [0, 0, 0]
 
 
 async def test_no_descriptor_is_inherited(sandbox: LocalSandbox) -> None:

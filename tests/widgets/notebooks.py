@@ -127,13 +127,17 @@ INTERACT: Notebook = [
     Code("0", (Move("IntSliderModel", {"value": 0}, nth=7),)),
 ]
 
+# What an Output has captured is compared as the front end keeps it, in the widgets' state: it comes back to the code at a
+# moment of nbclient's choosing.
 OUTPUT: Notebook = [
     "import ipywidgets as w, sys, threading, logging\nfrom IPython.display import display, clear_output, HTML, Image",
     "out = w.Output(layout={'border': '1px solid black'}); out",
     "with out:\n    for i in range(10):\n        print(i, 'Hello world!')",
     "with out: print('to stderr', file=sys.stderr); display(HTML('<b>rich</b>')); 1 / 0",
-    "out.append_stdout('appended\\n'); out.append_stderr('err\\n'); out.append_display_data(HTML('<em>All done!</em>'))",
-    "out.outputs",
+    # An Output of its own: nbclient sends what it has captured over what the code has appended.
+    "app = w.Output(); display(app)",
+    "app.append_stdout('appended\\n'); app.append_stderr('err\\n'); app.append_display_data(HTML('<em>All done!</em>'))",
+    "app.outputs",
     "out.clear_output()",
     "@out.capture()\ndef function_with_captured_output():\n    print('This goes into the output widget')\n"
     "    raise Exception('As does this')\nfunction_with_captured_output()",
@@ -149,7 +153,6 @@ OUTPUT: Notebook = [
     "t = threading.Thread(target=work); t.start(); t.join()",
     "b = w.Button(); ob = w.Output(); display(b, ob)\n@ob.capture()\ndef clicked(_):\n    print('clicked'); 1 / 0\nb.on_click(clicked)",
     Code("1", (Move("ButtonModel", custom={"event": "click"}), Move("ButtonModel", custom={"event": "click"}))),
-    "ob.outputs",
     "import os, subprocess\nwith out2:\n    print('python'); sys.stdout.flush()\n    display('shown')\nprint('end')",
 ]
 
