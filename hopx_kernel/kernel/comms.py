@@ -115,8 +115,7 @@ class Comms:
 
         Front ends hold a widget's next message back until this one's ``idle``, so that a slow callback is not flooded.
         """
-        if request.after is not None:
-            await request.after.wait()
+        await self._cells.wait_sent()
         session = self._cells.keeper.current
         if session is None:
             return False

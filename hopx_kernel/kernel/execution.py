@@ -94,9 +94,8 @@ class Cells:
         self._starting: anyio.CancelScope | None = None
         self._notice = ""
         self._voila = VoilaPage(publisher)
-        #: Set while no cell is on its way to the sandbox: what comes after one waits for that.
-        self.sent = anyio.Event()
-        self.sent.set()
+        self._sent = anyio.Event()
+        self._sent.set()
         self._group: TaskGroup | None = None
 
     async def run(self, group: TaskGroup) -> None:
@@ -129,11 +128,11 @@ class Cells:
             await self._voila.show(request)
         output = self._open_output(request, count)
         self._current = output
-        self.begin_sending()
+        self._sent = anyio.Event()
         try:
             content = await self._execute(request, fields, output, count)
         finally:
-            self.sent.set()
+            self._sent.set()
             self._current = self._current_run = None
             output.flush()
         if fields.store_history and output.result_text is not None:
@@ -164,7 +163,7 @@ class Cells:
                 output.display.finish(content)
             return content
         finally:
-            self.sent.set()
+            self._sent.set()
         return self._reply_content(await run.wait())
 
     async def _get_session(self) -> Session:
@@ -213,10 +212,9 @@ class Cells:
         output.flush()
         return output.parent
 
-    def begin_sending(self) -> None:
-        """Note that a cell is on its way, from when it arrived on: nothing that came after it may overtake it."""
-        if self.sent.is_set():
-            self.sent = anyio.Event()
+    async def wait_sent(self) -> None:
+        """Wait until the cell that has begun is on its way, so that what came after it does not overtake it."""
+        await self._sent.wait()
 
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""

@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -195,29 +194,18 @@ class HopxKernel(Kernel):
             _log.exception("%.80s could not be answered", request.msg_type)
 
     async def _dispatch(self, request: Request) -> None:
-        # Until the first await, messages are taken in the order in which they came.
         if request.msg_type != "execute_request":
-            await self._serve_on_shell(replace(request, after=self.cells.sent))
-            return
-        is_next = not self._execute_lock.locked()
-        if is_next:
-            self.cells.begin_sending()
-        try:
-            async with self._execute_lock:
-                await self._execute(request)
-        finally:
-            if is_next:
-                self.cells.sent.set()
-
-    async def _execute(self, request: Request) -> None:
-        if self._aborting:
-            self._abort(request)
-            return
-        self._running = request
-        try:
             await self._serve_on_shell(request)
-        finally:
-            self._running = None
+            return
+        async with self._execute_lock:
+            if self._aborting:
+                self._abort(request)
+                return
+            self._running = request
+            try:
+                await self._serve_on_shell(request)
+            finally:
+                self._running = None
 
     async def _serve_on_shell(self, request: Request) -> None:
         socket = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from anyio import Event
+from typing import Any, TypeVar
 
 __all__ = ["ExecuteRequest", "MalformedRequestError", "Request", "error_content"]
 
@@ -30,8 +27,6 @@ class Request:
 
     idents: list[bytes]
     message: dict[str, Any]
-    #: Set once the cell that came before this message is on its way; None where the order does not matter.
-    after: Event | None = None
 
     @property
     def msg_type(self) -> str:
