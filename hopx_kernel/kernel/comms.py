@@ -115,18 +115,18 @@ class Comms:
 
         Front ends hold a widget's next message back until this one's ``idle``, so that a slow callback is not flooded.
         """
-        await self._cells.wait_sent()
-        session = self._cells.keeper.current
-        if session is None:
-            return False
-        self._cells.remember(request)
         content = {"data": {}, **request.content}
         buffers = tuple(bytes(buffer) for buffer in request.message.get("buffers") or ())
         metadata = request.message.get("metadata") or {}
         message = Message(request.msg_type, content, msg_id=request.msg_id, metadata=metadata, buffers=buffers)
         handled = self._relayed[request.msg_id] = anyio.Event()
         try:
-            await session.send(message)
+            async with self._cells.way:
+                session = self._cells.keeper.current
+                if session is None:
+                    return False
+                self._cells.remember(request)
+                await session.send(message)
             await handled.wait()
         except HopxKernelError as exc:
             _log.warning("A %s did not reach the sandbox: %s", request.msg_type, exc)
@@ -152,6 +152,7 @@ class Comms:
             _log.warning("The sandbox sent a %s for a comm of the kernel's own; it is dropped", event.msg_type)
         elif handler(self, comm_id, event):
             target = self._targets.get(comm_id, WIDGET_TARGET)
+            _check_buffers(event)
             data, buffers = self._cells.trust.comm(
                 event.msg_type, comm_id, event.content["data"], event.buffers, target
             )
@@ -277,6 +278,15 @@ class _States:
         """Note that the interpreter is gone, and its widgets with it."""
         self.is_open = False
         self.answered.set()
+
+
+def _check_buffers(event: Message) -> None:
+    """Log that a message has not as many buffers as it says; what lacks a partner is dropped under the safe policy."""
+    paths = event.content["data"].get("buffer_paths")
+    if isinstance(paths, list) and len(paths) != len(event.buffers):
+        _log.warning(
+            "A %s of the sandbox names %d places for %d buffers", event.msg_type, len(paths), len(event.buffers)
+        )
 
 
 def _of(data: dict[str, Any], key: str, kind: type[_T]) -> _T:

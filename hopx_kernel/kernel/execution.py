@@ -94,8 +94,9 @@ class Cells:
         self._starting: anyio.CancelScope | None = None
         self._notice = ""
         self._voila = VoilaPage(publisher)
-        self._sent = anyio.Event()
-        self._sent.set()
+        #: The way into the sandbox, for one message at a time and in the order of arrival: whoever sends, holds it. Where it
+        #: is free, nothing between a message's arrival and its sending may let another one past.
+        self.way = anyio.Lock(fast_acquire=True)
         self._group: TaskGroup | None = None
 
     async def run(self, group: TaskGroup) -> None:
@@ -128,11 +129,9 @@ class Cells:
             await self._voila.show(request)
         output = self._open_output(request, count)
         self._current = output
-        self._sent = anyio.Event()
         try:
             content = await self._execute(request, fields, output, count)
         finally:
-            self._sent.set()
             self._current = self._current_run = None
             output.flush()
         if fields.store_history and output.result_text is not None:
@@ -142,28 +141,27 @@ class Cells:
 
     async def _execute(self, request: Request, fields: ExecuteRequest, output: RunOutput, count: int) -> dict[str, Any]:
         try:
-            session = await self._get_session()
-            if not fields.silent:
-                self._tell_notice(output)
-            run = self._current_run = await session.start_run(
-                fields.code,
-                msg_id=request.msg_id,
-                silent=fields.silent,
-                store_history=fields.store_history,
-                user_expressions=fields.user_expressions,
-                allow_stdin=fields.allow_stdin,
-                timeout_seconds=self._config.timeout_seconds or None,
-                cell_id=fields.cell_id,
-                execution_count=count,
-            )
+            async with self.way:
+                session = await self._get_session()
+                if not fields.silent:
+                    self._tell_notice(output)
+                run = self._current_run = await session.start_run(
+                    fields.code,
+                    msg_id=request.msg_id,
+                    silent=fields.silent,
+                    store_history=fields.store_history,
+                    user_expressions=fields.user_expressions,
+                    allow_stdin=fields.allow_stdin,
+                    timeout_seconds=self._config.timeout_seconds or None,
+                    cell_id=fields.cell_id,
+                    execution_count=count,
+                )
         except (HopxKernelError, KeyboardInterrupt) as exc:
             content = error_content(exc)
             output.publish_error({key: content[key] for key in ("ename", "evalue", "traceback")})
             if output.display is not None:
                 output.display.finish(content)
             return content
-        finally:
-            self._sent.set()
         return self._reply_content(await run.wait())
 
     async def _get_session(self) -> Session:
@@ -211,10 +209,6 @@ class Cells:
         # An Output widget takes what is printed between two of its messages.
         output.flush()
         return output.parent
-
-    async def wait_sent(self) -> None:
-        """Wait until the cell that has begun is on its way, so that what came after it does not overtake it."""
-        await self._sent.wait()
 
     def remember(self, request: Request) -> RunOutput:
         """Let the events of a comm message find their parent."""
@@ -321,10 +315,11 @@ class Cells:
     def _note_interpreter(self, event: Message) -> None:
         if event.msg_type != "interpreter_died":
             return
+        evalue = str(event.content["evalue"])
+        _log.warning("The interpreter died: %s", evalue)
         self.on_interpreter_gone()
         self._voila.tell(_PAGE_LOST)
         if self._current is None:
-            evalue = str(event.content["evalue"])
             self._notice = f"The interpreter died between two cells: {evalue} Its variables are gone.\n"
 
     def _on_session_end(self) -> None:

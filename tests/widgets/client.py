@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -22,20 +24,22 @@ Message = dict[str, Any]
 @contextmanager
 def running(kernel_name: str) -> Iterator[FrontEnd]:
     """A kernel of its own."""
-    manager, client = start_new_kernel(kernel_name=kernel_name)
-    try:
-        yield FrontEnd(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=False)
+    with tempfile.NamedTemporaryFile() as log:
+        manager, client = start_new_kernel(kernel_name=kernel_name, stderr=log)
+        try:
+            yield FrontEnd(manager, client, Path(log.name))
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=False)
 
 
 class FrontEnd:
     """One client of a kernel; keeps what it has seen of comms."""
 
-    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient, log: Path) -> None:
         self.manager = manager
         self.client = client
+        self._log = log
         #: Every iopub message so far.
         self.seen: list[Message] = []
 
@@ -106,6 +110,10 @@ class FrontEnd:
             found.append(message)
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 return found
+
+    def log_lines(self, about: str) -> list[str]:
+        """The lines of the kernel's log that hold these words."""
+        return [line for line in self._log.read_text("utf-8", "replace").splitlines() if about in line]
 
     def model(self, name: str, nth: int = -1) -> str:
         """The comm of a widget, by its ``_model_name``."""

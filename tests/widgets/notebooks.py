@@ -134,6 +134,7 @@ OUTPUT: Notebook = [
     "out = w.Output(layout={'border': '1px solid black'}); out",
     "with out:\n    for i in range(10):\n        print(i, 'Hello world!')",
     "with out: print('to stderr', file=sys.stderr); display(HTML('<b>rich</b>')); 1 / 0",
+    "out.outputs",
     # An Output of its own: nbclient sends what it has captured over what the code has appended.
     "app = w.Output(); display(app)",
     "app.append_stdout('appended\\n'); app.append_stderr('err\\n'); app.append_display_data(HTML('<em>All done!</em>'))",
@@ -153,6 +154,7 @@ OUTPUT: Notebook = [
     "t = threading.Thread(target=work); t.start(); t.join()",
     "b = w.Button(); ob = w.Output(); display(b, ob)\n@ob.capture()\ndef clicked(_):\n    print('clicked'); 1 / 0\nb.on_click(clicked)",
     Code("1", (Move("ButtonModel", custom={"event": "click"}), Move("ButtonModel", custom={"event": "click"}))),
+    "ob.outputs",
     "import os, subprocess\nwith out2:\n    print('python'); sys.stdout.flush()\n    display('shown')\nprint('end')",
 ]
 

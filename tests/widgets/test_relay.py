@@ -89,6 +89,7 @@ def test_closed_comm_is_closed_on_both_sides(shared: FrontEnd) -> None:
 def test_message_for_a_comm_that_is_not_open_does_no_harm(shared: FrontEnd, comm_id: str) -> None:
     assert not comm_messages(shared.until_idle(shared.send("comm_msg", {"comm_id": comm_id, "data": {}})))
     shared.until_idle(shared.send("comm_close", {"comm_id": comm_id, "data": {}}))
+    assert shared.log_lines(f"A message came for the comm {comm_id[:80]}, which is not open")
     assert texts(shared.run("print(1)")) == "1\n"
 
 
@@ -98,6 +99,12 @@ def test_unknown_target_is_closed_again(shared: FrontEnd) -> None:
     assert [m["msg_type"] for m in comm_messages(messages)] == ["comm_close"]
     assert "No such comm target registered: nobody" in texts(messages, "stderr")
     assert "u1" not in shared.comm_info()
+
+
+def test_refused_target_is_told_in_the_log(shared: FrontEnd) -> None:
+    messages = shared.run("from comm import create_comm\nrefused = create_comm(target_name='of-no-extension')")
+    assert not comm_messages(messages)
+    assert len(shared.log_lines("The sandbox opened a comm for the target 'of-no-extension'; it is refused")) == 1
 
 
 @pytest.mark.parametrize(
@@ -125,6 +132,32 @@ def test_message_waits_for_the_cell_and_then_comes(shared: FrontEnd) -> None:
     moved = shared.update(comm_id, {"value": 7})
     assert texts(shared.until_idle(cell)) == "slept 0\n"
     assert texts(shared.until_idle(moved)) == "now 7\n"
+
+
+def test_message_takes_effect_before_the_cell_that_follows_it_at_once(shared: FrontEnd) -> None:
+    shared.run("import ipywidgets\nslider = ipywidgets.IntSlider(max=1000)")
+    comm_id = shared.model("IntSliderModel")
+    for value in range(1, 101):
+        shared.update(comm_id, {"value": value})
+        assert texts(shared.run("print(slider.value)")) == f"{value}\n"
+
+
+def test_messages_on_both_sides_of_a_cell_keep_their_places(shared: FrontEnd) -> None:
+    open_echo(shared, "both")
+    shared.run(
+        "both = get_comm_manager().comms['both']\nseen.clear()\nboth.on_msg(lambda m: seen.append(m['content']['data']['n']))"
+    )
+    for _ in range(30):
+        shared.send("comm_msg", {"comm_id": "both", "data": {"n": 1}})
+        shared.send("comm_msg", {"comm_id": "both", "data": {"n": 2}})
+        cell = shared.start("seen.append('cell')")
+        last = shared.send("comm_msg", {"comm_id": "both", "data": {"n": 3}})
+        waiting = {cell, last}
+        while waiting:
+            message = shared.next()
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                waiting.discard(message["parent_header"]["msg_id"])
+    assert texts(shared.run("print(seen)")) == f"{[1, 2, 'cell', 3] * 30}\n"
 
 
 def test_interrupt_stops_a_callback(shared: FrontEnd) -> None:
@@ -191,6 +224,16 @@ def test_comms_are_closed_when_the_interpreter_dies(fresh: FrontEnd) -> None:
     assert closed == opened
     assert fresh.comm_info() == {}
     fresh.until_idle(fresh.update(next(iter(opened)), {"value": 3}))
+
+
+def test_comms_are_closed_when_the_kernel_is_restarted(fresh: FrontEnd) -> None:
+    fresh.run("import ipywidgets\nslider = ipywidgets.IntSlider()")
+    opened = {m["content"]["comm_id"] for m in fresh.seen if m["msg_type"] == "comm_open"}
+    assert len(opened) == 3  # the slider, its layout and its style
+    before = len(fresh.seen)
+    fresh.manager.restart_kernel()
+    fresh.until(lambda message: message["msg_type"] == "shutdown_reply")
+    assert {m["content"]["comm_id"] for m in fresh.seen[before:] if m["msg_type"] == "comm_close"} == opened
 
 
 def test_message_that_waits_ends_when_the_interpreter_dies(fresh: FrontEnd) -> None:
@@ -265,6 +308,7 @@ def test_garbled_comm_message_is_told_and_the_kernel_lives(fresh: FrontEnd, line
     messages = fresh.run(code)
     (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
     assert "garbled" in error["evalue"]
+    assert len(fresh.log_lines("The interpreter died")) == 1
     assert texts(fresh.run("print('here')")) == "here\n"
 
 
@@ -276,5 +320,7 @@ def test_buffers_fewer_than_their_paths_do_no_harm(fresh: FrontEnd) -> None:
     import comm
     c = comm.create_comm(target_name="jupyter.widget", data={"state": {}, "buffer_paths": [["a"], ["b"]]}, buffers=[b"1"])
     """
-    assert fresh.run(code)[-1]["content"]["execution_state"] == "idle"
+    (opening,) = comm_messages(fresh.run(code))
+    assert (opening["content"]["data"]["buffer_paths"], opening["buffers"]) == ([["a"]], [b"1"])
+    assert len(fresh.log_lines("names 2 places for 1 buffers")) == 1
     assert texts(fresh.run("print('here')")) == "here\n"
