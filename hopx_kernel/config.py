@@ -116,8 +116,9 @@ class HopxConfig(Configurable):
     ).tag(config=True)
     comm_targets = List(
         Unicode(),
-        help="""Comm targets of the page's, beside the widgets' own, that code in the sandbox may open although "trust" is
-        "safe"; names as front-end extensions register them. What it sends there passes unchanged.""",
+        help="""Comm targets of the page's to which messages of the sandbox pass unchanged although "trust" is "safe"; names
+        as front-end extensions register them. Comms for other targets are opened too, but what looks like a widget's state
+        in their messages is cleaned as a widget's is.""",
     ).tag(config=True)
     server_limits = Enum(
         ["auto", "on", "off"],

@@ -171,16 +171,14 @@ class Comms:
             handled.set()
 
     def _opened(self, comm_id: str, event: Message) -> bool:
+        target = event.content["target_name"]
         if len(self._targets) >= MAX_COMMS:
             _log.warning("The sandbox has %d comms open; one more is refused", MAX_COMMS)
             return False
-        if not self._cells.trust.opens(event.content["target_name"]):
-            _log.warning(
-                "The sandbox opened a comm for the target %.80r; it is refused, see the options trust and comm_targets",
-                event.content["target_name"],
-            )
+        if self._targets.get(comm_id, target) != target:
+            _log.warning("The sandbox opened the comm %.80s, which is open for another target; it is refused", comm_id)
             return False
-        self._targets[comm_id] = event.content["target_name"]
+        self._targets[comm_id] = target
         return True
 
     def _messaged(self, comm_id: str, _: Message) -> bool:

@@ -39,7 +39,8 @@ class TrustPolicy:
     trusted : bool
         Let everything through as it is. Code in the sandbox can then act in the page as the person.
     comm_targets : collection of str
-        Targets of the page's, beside the widgets', that comms of the sandbox may open and write to as they like.
+        Targets of the page's, beside the widgets', that comms of the sandbox may write to as they like. What goes to any
+        other is cleaned as if it were for a widget: a program that keeps widgets may not look at the target.
     """
 
     def __init__(self, trusted: bool = False, comm_targets: Collection[str] = ()) -> None:
@@ -74,10 +75,6 @@ class TrustPolicy:
         if self.trusted or target_name in self._comm_targets:
             return data, buffers
         return self._widgets.clean(msg_type, comm_id, data, buffers)
-
-    def opens(self, target_name: str) -> bool:
-        """Whether the sandbox may open a comm for a target of the page's: for those that are made for any kernel."""
-        return self.trusted or target_name == WIDGET_TARGET or target_name in self._comm_targets
 
 
 class _PassingFilter(TextFilter):

@@ -101,10 +101,37 @@ def test_unknown_target_is_closed_again(shared: FrontEnd) -> None:
     assert "u1" not in shared.comm_info()
 
 
-def test_refused_target_is_told_in_the_log(shared: FrontEnd) -> None:
-    messages = shared.run("from comm import create_comm\nrefused = create_comm(target_name='of-no-extension')")
-    assert not comm_messages(messages)
-    assert len(shared.log_lines("The sandbox opened a comm for the target 'of-no-extension'; it is refused")) == 1
+def test_any_target_of_the_front_end_is_opened_and_answered(shared: FrontEnd) -> None:
+    code = """
+    from comm import create_comm
+    points = create_comm(target_name="of-an-extension", data={"n": 1}, metadata={"from": "code"}, buffers=[b"x"])
+    points.on_msg(lambda m: print(m["content"]["data"], bytes(m["buffers"][0])))
+    points.send({"n": 2}, buffers=[b"y", b"z"])
+    """
+    opening, message = comm_messages(shared.run(code))
+    assert opening["content"] == {
+        "comm_id": opening["content"]["comm_id"],
+        "target_name": "of-an-extension",
+        "data": {"n": 1},
+    }
+    assert (opening["metadata"]["from"], opening["buffers"]) == ("code", [b"x"])
+    assert (message["content"]["data"], message["buffers"]) == ({"n": 2}, [b"y", b"z"])
+    comm_id = opening["content"]["comm_id"]
+    assert shared.comm_info("of-an-extension") == {comm_id: {"target_name": "of-an-extension"}}
+    asked = shared.send("comm_msg", {"comm_id": comm_id, "data": {"n": 3}}, [b"page"])
+    assert texts(shared.until_idle(asked)) == "{'n': 3} b'page'\n"
+    closing = comm_messages(shared.run("points.close()"))
+    assert [m["msg_type"] for m in closing] == ["comm_close"] and comm_id not in shared.comm_info()
+
+
+def test_comm_keeps_the_target_that_it_was_opened_for(shared: FrontEnd) -> None:
+    code = """
+    from comm import create_comm
+    first = create_comm(target_name="jupyter.widget", comm_id="turncoat", data={"state": {}})
+    second = create_comm(target_name="elsewhere", comm_id="turncoat", data={})
+    """
+    assert [m["content"]["target_name"] for m in comm_messages(shared.run(code))] == ["jupyter.widget"]
+    assert len(shared.log_lines("comm turncoat, which is open for another target")) == 1
 
 
 @pytest.mark.parametrize(
