@@ -37,7 +37,10 @@ ALLOWED: dict[str, set[str]] = {
     "library.owner": {"library.bridge", "errors", "sandboxes"},
     "library.command": {"errors", "library.lines", "library.owner", "sandboxes"},
     "library.commands": {"library.bridge", "library.command", "errors", "library.lines", "protocol"},
-    "library.files": {"library.bridge", "errors", "library.owner", "sandboxes"},
+    "library.carry": {"library.inside"},
+    "library.files": {
+        *("library.bridge", "library.carry", "errors", "library.inside", "library.owner", "sandboxes"),
+    },
     "library.executions": {"errors", "library.lines", "library.owner", "protocol", "session"},
     "library.runs": {"library.bridge", "errors", "library.executions", "protocol", "session"},
     "library.sandbox": {
@@ -49,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
         "library.runs",
         "sandboxes",
     },
-    "library.transfer": {"errors", "library.inside", "library.runs"},
+    "library.transfer": {"library.carry", "errors", "library.inside", "library.runs"},
     "magics": {
         "library.bridge",
         "errors",

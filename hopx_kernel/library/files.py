@@ -6,10 +6,7 @@ Whatever a sandbox says about its files is checked; where a copy goes on the hos
 from __future__ import annotations
 
 import errno
-import functools
-import io
 import json
-import os
 import posixpath
 import stat
 from collections.abc import Awaitable, Callable
@@ -22,6 +19,8 @@ import anyio
 from ..errors import SandboxError, SandboxLostError
 from ..sandboxes.base import SandboxProcess
 from . import bridge
+from .carry import COPY_BYTES, FileSink, FileSource, Sink, Source
+from .inside.copies import find_target
 from .owner import SandboxOwner, end_process
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ T = TypeVar("T")
 
 #: Called while a file is copied, with the bytes so far and all of them.
 ProgressHandler = Callable[[int, int], None]
-
-_COPY_BYTES = 1 << 18
 
 #: A directory's listing has some hundred bytes an entry: room for some hundred thousand.
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -214,23 +211,19 @@ class Files:
             await end_process(process)
 
     async def _upload(self, source: str | Path, target: str | None, on_progress: ProgressHandler | None) -> str:
-        fd = _open_source(Path(source))
+        file = FileSource(Path(source))
         try:
-            size = os.fstat(fd).st_size
-            read = functools.partial(os.read, fd)
-            return await self._send(read, size, target or "./", Path(source).name, on_progress)
+            return await self._send(file, target, on_progress)
         finally:
-            os.close(fd)
+            await file.aclose()
 
-    async def _upload_bytes(self, data: bytes, target: str, on_progress: ProgressHandler | None) -> str:
-        return await self._send(io.BytesIO(data).read, len(data), target, "", on_progress)
+    async def _send(self, source: Source, target: str | None, on_progress: ProgressHandler | None) -> str:
+        """Copy bytes into the sandbox; gives the path there, as `upload`."""
+        size, target = source.size, target or "./"
 
-    async def _send(
-        self, read: Callable[[int], bytes], size: int, target: str, name: str, on_progress: ProgressHandler | None
-    ) -> str:
         async def send(received: _Received) -> str:
             done = 0
-            while done < size and (data := read(min(_COPY_BYTES, size - done))):
+            while done < size and (data := await source.read(min(COPY_BYTES, size - done))):
                 try:
                     await received.stream.send(data)
                 except anyio.BrokenResourceError:
@@ -241,25 +234,30 @@ class Files:
             await received.stream.send_eof()
             return str(_answer(target, await received.line()))
 
-        return await self._converse(send, "write", target, name, str(size))
+        return await self._converse(send, "write", target, source.name, str(size))
 
     async def _download(self, source: str, target: str | Path | None, on_progress: ProgressHandler | None) -> Path:
-        path = _target_path(source, target)
+        find_target(source, target)  # before anything is asked of the sandbox
 
-        async def receive(received: _Received) -> Path:
+        async def open_sink(size: int) -> Sink:
+            return FileSink(source, target, size)
+
+        path: Path = await self._receive(source, open_sink, on_progress)
+        return path
+
+    async def _receive(
+        self, source: str, open_sink: Callable[[int], Awaitable[Sink]], on_progress: ProgressHandler | None
+    ) -> Any:
+        """Copy a file's bytes out of the sandbox, to where `open_sink` says for their number; gives what became of it."""
+
+        async def receive(received: _Received) -> Any:
             size = _size(source, await received.line())
-            with _NewFile(path, size) as file:
-                await _copy(source, received, size, file.write, on_progress)
-                file.keep()
-            return path
-
-        return await self._converse(receive, "read", source)
-
-    async def _download_bytes(self, source: str, on_progress: ProgressHandler | None) -> bytes:
-        async def receive(received: _Received) -> bytes:
-            data = bytearray()
-            await _copy(source, received, _size(source, await received.line()), data.extend, on_progress)
-            return bytes(data)
+            sink = await open_sink(size)
+            try:
+                await _copy(source, received, size, sink, on_progress)
+                return await sink.keep()
+            finally:
+                await sink.aclose()
 
         return await self._converse(receive, "read", source)
 
@@ -275,7 +273,7 @@ async def _copy(
     source: str,
     received: _Received,
     size: int,
-    write: Callable[[bytes], object],
+    sink: Sink,
     on_progress: ProgressHandler | None,
 ) -> None:
     done = 0
@@ -284,7 +282,7 @@ async def _copy(
             data = await received.some(size - done)
         except anyio.EndOfStream:
             raise OSError(errno.EIO, f"it ended after {done} of {size} bytes", source) from None
-        write(data)
+        await sink.write(data)
         done += len(data)
         if on_progress is not None:
             on_progress(done, size)
@@ -307,36 +305,9 @@ class _Received:
 
     async def some(self, max_bytes: int) -> bytes:
         if not self._rest:
-            self._rest = await self.stream.receive(_COPY_BYTES)
+            self._rest = await self.stream.receive(COPY_BYTES)
         data, self._rest = self._rest[:max_bytes], self._rest[max_bytes:]
         return data
-
-
-class _NewFile:
-    """A file that takes its place only when it is whole; until then it lies beside it under another name."""
-
-    def __init__(self, path: Path, size: int) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.part")
-        free = os.statvfs(path.parent)
-        if size > free.f_bavail * free.f_frsize:
-            raise OSError(errno.ENOSPC, f"it has {size} bytes, and the disk has less room", str(path))
-        self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-
-    def write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._fd, data) :]
-
-    def keep(self) -> None:
-        _check_target(self._path)
-        self._temporary.replace(self._path)
-
-    def __enter__(self) -> _NewFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-        self._temporary.unlink(missing_ok=True)
 
 
 def _checked(path: str) -> str:
@@ -373,53 +344,3 @@ def _entries(directory: str, rows: Any) -> FileEntries:
         ]
     except (TypeError, ValueError) as exc:
         raise SandboxError(f"the sandbox's listing of {directory!r} makes no sense") from exc
-
-
-def _open_source(path: Path) -> int:
-    """Open the host's file that is to be uploaded. Raises `OSError` with the reason when it is not an ordinary one."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError as exc:
-        if exc.errno == errno.ELOOP:
-            reason = f"it is a symbolic link, to {str(path.readlink())!r}; name the file itself"
-            raise OSError(errno.ELOOP, reason, str(path)) from None
-        raise
-    mode = os.fstat(fd).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(fd)
-        raise _not_a_file(mode, path)
-    return fd
-
-
-def _not_a_file(mode: int, path: Path) -> OSError:
-    if stat.S_ISDIR(mode):
-        return IsADirectoryError(errno.EISDIR, "it is a directory; pack it into one file first", str(path))
-    return OSError(errno.EINVAL, "it is a device, a pipe or a socket, not an ordinary file", str(path))
-
-
-def _target_path(source: str, target: str | Path | None) -> Path:
-    path = Path(target) if target is not None else Path.cwd()
-    if path.is_dir():
-        name = posixpath.basename(source)
-        if name in ("", ".", "..") or "\0" in name:
-            raise OSError(errno.EINVAL, "it does not end in a file's name; say where it is to go", source)
-        path = path / name
-    elif str(target).endswith("/"):
-        raise NotADirectoryError(errno.ENOTDIR, "there is no such directory", str(target))
-    _check_target(path)
-    return path
-
-
-def _check_target(path: Path) -> None:
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "its directory does not exist", str(path)) from None
-        return
-    if stat.S_ISLNK(mode):
-        raise OSError(
-            errno.ELOOP, f"it is a symbolic link, to {str(path.readlink())!r}; name the file itself", str(path)
-        )
-    if not stat.S_ISREG(mode):
-        raise _not_a_file(mode, path)

@@ -10,20 +10,34 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SandboxError
+from .carry import BytesSink, BytesSource, Sink, Source
 from .inside.values import Malformed, Refused, dump_value, load_value
 
 if TYPE_CHECKING:
     from .runs import SandboxSession
 
-__all__ = ["TransferHandler", "ValueRefusedError", "encode_values", "get_values", "put_values", "set_environment"]
+__all__ = [
+    "OpenSink",
+    "TransferHandler",
+    "ValueRefusedError",
+    "encode_values",
+    "get_values",
+    "put_values",
+    "receive_values",
+    "send_values",
+    "set_environment",
+]
 
 #: Called while values are carried, with a name, the bytes so far and all of them.
 TransferHandler = Callable[[str, int, int], None]
+
+#: Opens where a value's bytes go, given its name and their number.
+OpenSink = Callable[[str, int], Awaitable[Sink]]
 
 _DIRECTORY = "/tmp/.hopx/values"
 _PROGRAM = f"{_DIRECTORY}/values.pyz"
@@ -53,10 +67,17 @@ async def put_values(
 
     Raises `ValueRefusedError` where the sandbox lacks a library for one, and what `SandboxRun.wait` raises.
     """
+    await send_values(session, {name: BytesSource(data) for name, data in values.items()}, on_progress)
+
+
+async def send_values(
+    session: SandboxSession, values: Mapping[str, Source], on_progress: TransferHandler | None = None
+) -> None:
+    """As `put_values`, with bytes from anywhere."""
     async with _Exchange(session) as exchange:
         paths = {name: exchange.path(index) for index, name in enumerate(values)}
-        for name, data in values.items():
-            await exchange.upload(name, paths[name], data, on_progress)
+        for name, source in values.items():
+            await exchange.upload(name, paths[name], source, on_progress)
         _raise_faults(await exchange.run({"put": paths}))
 
 
@@ -67,6 +88,20 @@ async def get_values(
 
     Raises `ValueRefusedError` that names all that cannot be carried, and what `SandboxRun.wait` raises.
     """
+
+    async def open_sink(_name: str, _size: int) -> Sink:
+        return _ValueSink()
+
+    return await receive_values(session, names, open_sink, on_progress)
+
+
+async def receive_values(
+    session: SandboxSession, names: list[str], open_sink: OpenSink, on_progress: TransferHandler | None = None
+) -> dict[str, Any]:
+    """As `get_values`, with bytes that go anywhere: gives what `Sink.keep` gives for each name.
+
+    `open_sink` takes a name and a size. `Sink.keep` may raise `Refused` and `Malformed`.
+    """
     async with _Exchange(session) as exchange:
         paths = {name: exchange.path(index) for index, name in enumerate(names)}
         faults = await exchange.run({"get": paths})
@@ -75,11 +110,18 @@ async def get_values(
             if name in faults:
                 continue
             try:
-                values[name] = load_value(await exchange.download(name, path, on_progress))
+                values[name] = await exchange.download(name, path, open_sink, on_progress)
             except (Refused, Malformed) as exc:
                 faults[name] = str(exc)
         _raise_faults(faults)
         return values
+
+
+class _ValueSink(BytesSink):
+    """Reads a value when all its bytes have come."""
+
+    async def keep(self) -> Any:
+        return load_value(await super().keep())
 
 
 async def set_environment(session: SandboxSession, env: Mapping[str, str]) -> None:
@@ -124,11 +166,11 @@ class _Exchange:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as exc:
             raise SandboxError("the sandbox's answer about its values makes no sense") from exc
 
-    async def upload(self, name: str, path: str, data: bytes, on_progress: TransferHandler | None) -> None:
-        await self._files._upload_bytes(data, path, _named(name, on_progress))
+    async def upload(self, name: str, path: str, source: Source, on_progress: TransferHandler | None) -> None:
+        await self._files._send(source, path, _named(name, on_progress))
 
-    async def download(self, name: str, path: str, on_progress: TransferHandler | None) -> bytes:
-        return await self._files._download_bytes(path, _named(name, on_progress))
+    async def download(self, name: str, path: str, open_sink: OpenSink, on_progress: TransferHandler | None) -> Any:
+        return await self._files._receive(path, functools.partial(open_sink, name), _named(name, on_progress))
 
 
 def _named(name: str, on_progress: TransferHandler | None) -> Callable[[int, int], None] | None:
