@@ -14,8 +14,8 @@ The ladder, each module importing only those above it::
 Nothing here is imported by the sandbox, and nothing imports ipykernel.
 """
 
-from .display import RunDisplay, preload_view
+from .display import RunDisplay
 from .options import ProgressOptions, find_front_end
 from .results import alert_bundle, result_bundle
 
-__all__ = ["ProgressOptions", "RunDisplay", "alert_bundle", "find_front_end", "preload_view", "result_bundle"]
+__all__ = ["ProgressOptions", "RunDisplay", "alert_bundle", "find_front_end", "result_bundle"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..protocol import Message
-from .loading import ViewLoader, preload_view
+from .loading import ViewLoader
 from .model import ProgressModel, Task
 from .options import ProgressOptions
 from .results import alert_bundle, omitted_bundle, result_bundle
@@ -25,7 +25,7 @@ from .values import to_number
 if TYPE_CHECKING:
     from .view import LiveView
 
-__all__ = ["Publish", "RunDisplay", "preload_view"]
+__all__ = ["Publish", "RunDisplay"]
 
 #: ``publish(msg_type, content, metadata)``: sends an iopub message with the run's parent header.
 Publish = Callable[[str, dict[str, Any], dict[str, Any]], None]
@@ -156,8 +156,6 @@ class RunDisplay:
             _remembered.append(self)
             if len(_remembered) > MAX_REMEMBERED:
                 _remembered.popleft()._forget()
-        if self.options.front_end == "widgets":
-            preload_view()
 
     def _forget(self) -> None:
         """Keep no tasks any more; what is reported from here on is shown on its own."""

@@ -1,4 +1,7 @@
-"""Imports the live view in a thread: ipywidgets takes some tenths of a second, and the loop must not wait for them."""
+"""Imports the live view with the first bar, in a thread: ipywidgets takes a tenth of a second, and megabytes.
+
+A kernel whose cells show no bars never needs it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from .options import ProgressOptions
 if TYPE_CHECKING:
     from .view import LiveView
 
-__all__ = ["ViewLoader", "preload_view"]
+__all__ = ["ViewLoader"]
 
 
 class _Import:
@@ -38,11 +41,6 @@ class _Import:
 
 
 _import = _Import()
-
-
-def preload_view() -> None:
-    """Start to import the live view, so that the first bar does not wait for it. Returns at once."""
-    _import.start()
 
 
 class ViewLoader:

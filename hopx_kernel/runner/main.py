@@ -23,6 +23,9 @@ _STEPS = (
     "traitlets.config",
     "IPython.core.inputtransformer2",
     "IPython.core.interactiveshell",
+    # IPython imports this one with the first cell, and the comms use the other; a sandbox may have no `comm`.
+    "IPython.core.logger",
+    "comm.base_comm",
 )
 
 

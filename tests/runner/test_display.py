@@ -195,6 +195,8 @@ def test_comm_is_taken_while_a_cell_awaits(runner: RunnerClient) -> None:
     runner.wait_text(msg_id, "on\n")
     send_comm(runner, "comm_msg", "comm-1", comm_id=comm_id, data={})
     assert runner.wait_for(lambda event: event.msg_type == "comm_msg").parent_id == "comm-1"
+    # An interrupt before this would hit the callback.
+    runner.wait_for(lambda event: event.msg_type == "status" and event.parent_id == "comm-1")
     runner.request("interrupt_request")
     assert runner.finish(msg_id).text == "on\n"
 
