@@ -120,6 +120,12 @@ class HopxConfig(Configurable):
         as front-end extensions register them. Comms for other targets are opened too, but what looks like a widget's state
         in their messages is cleaned as a widget's is.""",
     ).tag(config=True)
+    widget_packages = List(
+        Unicode(),
+        help="""Packages installed beside the kernel, such as "plotly", whose widgets' own JavaScript runs in the page
+        although "trust" is "safe". The sandbox's copy of a file must be the same to the byte. Whether it withstands
+        hostile data is for its authors to say.""",
+    ).tag(config=True)
     server_limits = Enum(
         ["auto", "on", "off"],
         "auto",

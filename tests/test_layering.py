@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "trust": set(),
     "kernel.shaping": set(),
     "kernel.spool": set(),
+    "kernel.packages": set(),
     "library.lines": set(),
     "kernel.requests": set(),
     "progress": {"protocol"},
@@ -36,7 +37,14 @@ ALLOWED: dict[str, set[str]] = {
     "library.bridge": set(),
     "library.owner": {"library.bridge", "errors", "sandboxes"},
     "library.command": {"errors", "library.lines", "library.owner", "sandboxes"},
-    "library.commands": {"library.bridge", "library.command", "errors", "library.lines", "protocol"},
+    "library.blocks": set(),
+    "library.checks": set(),
+    "library.streams": {
+        *("library.blocks", "library.bridge", "library.command", "library.lines", "protocol"),
+    },
+    "library.commands": {
+        *("library.bridge", "library.checks", "library.command", "errors", "library.lines", "library.streams"),
+    },
     "library.carry": {"library.inside"},
     "library.files": {
         *("library.bridge", "library.carry", "errors", "library.inside", "library.owner", "sandboxes"),
@@ -55,7 +63,9 @@ ALLOWED: dict[str, set[str]] = {
     "library.transfer": {"library.carry", "errors", "library.inside", "library.runs"},
     "magics": {
         "library.bridge",
+        "library.carry",
         "errors",
+        "library.inside",
         "progress",
         "protocol",
         "library.runs",
@@ -85,7 +95,7 @@ ALLOWED: dict[str, set[str]] = {
             "run",
             "sandboxes",
         ),
-        *("session", "kernel.shaping", "kernel.spool", "trust", "kernel.voila"),
+        *("kernel.packages", "session", "kernel.shaping", "kernel.spool", "trust", "kernel.voila"),
     },
     "kernel.comms": {"trust", "errors", "kernel.execution", "kernel.output", "protocol", "kernel.requests", "session"},
     "kernel.answers": {

@@ -27,6 +27,7 @@ from ..trust import TrustPolicy
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
+from .packages import FrontEndFiles
 from .requests import ExecuteRequest, Request, error_content
 from .shaping import StreamShaper
 from .spool import Spool, SpoolDirectory
@@ -75,7 +76,7 @@ class Cells:
     ) -> None:
         self.execution_count = 0
         self.keeper = SessionKeeper(make_sandbox, config.runner_options(), self._on_event, self._on_session_end)
-        self.trust = TrustPolicy(config.trust == "trusted", config.comm_targets)
+        self.trust = TrustPolicy(config.trust == "trusted", config.comm_targets, FrontEndFiles(config.widget_packages))
         #: Called with the events that belong to no run: comm messages and the interpreter's life.
         self.on_other_event: Callable[[Message], Awaitable[None]] | None = None
         #: Called when an interpreter or its sandbox is gone, with everything in it.

@@ -6,7 +6,7 @@ The parsers for markup are imported with the first markup: a kernel starts witho
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any
 
 from .text import TextFilter, clean_text
@@ -41,12 +41,16 @@ class TrustPolicy:
     comm_targets : collection of str
         Targets of the page's, beside the widgets', that comms of the sandbox may write to as they like. What goes to any
         other is cleaned as if it were for a widget: a program that keeps widgets may not look at the target.
+    front_end_files : container of str
+        Texts that an anywidget may bring as its module or its style sheet.
     """
 
-    def __init__(self, trusted: bool = False, comm_targets: Collection[str] = ()) -> None:
+    def __init__(
+        self, trusted: bool = False, comm_targets: Collection[str] = (), front_end_files: Container[str] = ()
+    ) -> None:
         self.trusted = trusted
         self._comm_targets = frozenset(comm_targets)
-        self._widgets = WidgetFilter(self.bundle)
+        self._widgets = WidgetFilter(self.bundle, front_end_files)
 
     def text_filter(self) -> TextFilter:
         """A filter for one stream of text."""

@@ -7,7 +7,7 @@ that show it as the text it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from enum import Enum
 from typing import Any
 
@@ -71,10 +71,15 @@ class WidgetFilter:
     ----------
     bundle : callable
         Makes a MIME bundle and its metadata harmless, for the outputs that an Output widget keeps.
+    front_end_files : container of str
+        Texts that may be a widget's own module or style sheet.
     """
 
-    def __init__(self, bundle: Callable[[Bundle, Bundle], tuple[Bundle, Bundle]]) -> None:
+    def __init__(
+        self, bundle: Callable[[Bundle, Bundle], tuple[Bundle, Bundle]], front_end_files: Container[str] = ()
+    ) -> None:
         self._bundle = bundle
+        self._front_end_files = front_end_files
         self._models: dict[str, tuple[str, _Shown]] = {}
 
     def clean(self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]:
@@ -119,7 +124,7 @@ class WidgetFilter:
         clean = {key: value if key == "value" else _calm(value) for key, value in _clean_modules(state).items()}
         for key, replacement in (("_esm", NOTICE_MODULE), ("_css", ""), ("description_allow_html", False)):
             if key in clean:
-                clean[key] = replacement
+                clean[key] = state[key] if state[key] in self._front_end_files else replacement
         if "value" in clean and shown is _Shown.AS_MATH:
             clean["value"] = _calm(clean["value"])
         for key in _LINKED if shown is not _Shown.AS_HTML else (*_LINKED, "value"):
