@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_futures
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -171,10 +172,16 @@ class SandboxSession:
     """An interpreter in a sandbox; see `Sandbox.session`. Its runs go one after another."""
 
     def __init__(
-        self, sandbox: Sandbox, *, env: Mapping[str, str] | None = None, on_late_event: EventHandler | None = None
+        self,
+        sandbox: Sandbox,
+        *,
+        env: Mapping[str, str] | None = None,
+        on_late_event: EventHandler | None = None,
+        options: RunnerOptions | None = None,
     ) -> None:
         self._sandbox = sandbox
-        self._host = SessionHost(sandbox._owner, RunnerOptions(env=dict(env or {})), on_late_event)
+        options = replace(options or RunnerOptions(), env=dict(env or {}))
+        self._host = SessionHost(sandbox._owner, options, on_late_event)
         self._runs: weakref.WeakSet[SandboxRun] = weakref.WeakSet()
         weakref.finalize(self, bridge.start, self._host.aclose).atexit = False
 

@@ -81,7 +81,7 @@ class Sandbox:
         SandboxStartError
             With the cause and the remedy.
         """
-        sandbox = cls(_make_owner(template, kind, env, network, options))
+        sandbox = cls._make(template, kind, env, network, **options)
         bridge.call(sandbox._owner.open)
         return sandbox
 
@@ -96,9 +96,14 @@ class Sandbox:
         **options: Any,
     ) -> Sandbox:
         """As `create`."""
-        sandbox = cls(_make_owner(template, kind, env, network, options))
+        sandbox = cls._make(template, kind, env, network, **options)
         await bridge.call_async(sandbox._owner.open)
         return sandbox
+
+    @classmethod
+    def _make(cls, template: str, kind: str, env: Mapping[str, str] | None, network: bool, **options: Any) -> Sandbox:
+        """One that is not open yet."""
+        return cls(_make_owner(template, kind, env, network, options))
 
     @property
     def kind(self) -> str:

@@ -1,7 +1,8 @@
 """``%load_ext hopx_kernel``: one cell in a sandbox, from an ordinary IPython.
 
-The surface only: what a line says (`arguments`), which sandboxes there are (`registry`), how a run is shown (`view`),
-and the magics that join them (`surface`). Sandboxes, runs and values are the library's.
+The surface only: what a line says (`arguments`), which sandboxes there are (`registry`), what a line does (`commands`)
+whatever door it came in by (`door`), and the door of an ordinary IPython (`surface`, and `view` for a run's output).
+Sandboxes, runs and values are the library's.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def unload_ipython_extension(shell: Any) -> None:
     """Kill the shell's sandboxes and take the magics away."""
     magics = _loaded.pop(id(shell), None)
     if magics is not None:
-        magics.registry.kill_all()
+        magics.kill_all()
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("sandbox", None)
         for name in ("%sandbox", "%%sandbox"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import RemoteExecutionError
 from ..library.sandbox import Sandbox
+from .registry import Call
 
 __all__ = ["explain", "write_program"]
 
@@ -17,11 +18,11 @@ _DIRECTORY = "/tmp/.hopx/cells"
 _PROGRAMS = {"bash": ("bash", ".sh"), "javascript": ("node", ".js")}
 
 
-def write_program(sandbox: Sandbox, language: str, cell: str) -> str:
+def write_program(sandbox: Sandbox, language: str, cell: str, call: Call) -> str:
     """Put the cell into a file of the sandbox; gives the Python that runs it."""
     program, suffix = _PROGRAMS[language]
     path = f"{_DIRECTORY}/{uuid.uuid4().hex}{suffix}"
-    sandbox.files.write(path, cell)
+    call(sandbox.files._write, path, cell)
     return f"__import__('subprocess').run([{program!r}, {path!r}], check=True)\nNone"
 
 

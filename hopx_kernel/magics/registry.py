@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from IPython.core.error import UsageError
 
 from ..library.runs import SandboxSession
 from ..library.sandbox import DEFAULT_KIND, DEFAULT_TEMPLATE, Sandbox
-from ..protocol import Message
+from ..protocol import Message, RunnerOptions
+from ..sandboxes import KINDS
 
-__all__ = ["NamedSandbox", "Registry", "RunLog", "Settings"]
+__all__ = ["Call", "LateHandler", "Maker", "NamedSandbox", "Registry", "RunLog", "Settings"]
 
 #: Runs that a sandbox's `replay` knows, and what is kept of each, in characters.
 KEPT_RUNS = 20
@@ -25,6 +28,9 @@ _LATE_RUNS = 100
 
 LateHandler = Callable[[Message], Awaitable[None]]
 
+#: Runs a coroutine function in the library's loop and waits for it, as `bridge.call`.
+Call = Callable[..., Any]
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,6 +40,28 @@ class Settings:
     template: str = DEFAULT_TEMPLATE
     network: bool = False
     env: tuple[tuple[str, str], ...] = ()
+
+
+class Maker:
+    """Makes sandboxes, of any kind that there is and with whatever a line asks for."""
+
+    #: What the interpreters' runners are told.
+    runner_options = RunnerOptions()
+
+    def kinds(self) -> list[str]:
+        """The kinds that can be asked for."""
+        return sorted(KINDS)
+
+    def settle(
+        self, kind: str | None, template: str | None, network: bool | None, env: dict[str, str], present: int
+    ) -> Settings:
+        """What a new sandbox is made with, where `present` are there already. Raises `UsageError` for what cannot be."""
+        del present
+        return Settings(kind or DEFAULT_KIND, template or DEFAULT_TEMPLATE, bool(network), tuple(sorted(env.items())))
+
+    def make(self, settings: Settings) -> Sandbox:
+        """A sandbox that is not open yet. Raises as `Sandbox.create`."""
+        return Sandbox._make(settings.template, settings.kind, dict(settings.env), settings.network)
 
 
 @dataclass
@@ -56,6 +84,21 @@ class RunLog:
             self._size -= _size(self.events.popleft())
             self.omitted += 1
 
+    def again(self) -> Iterator[Message]:
+        """What to show to show it again; errors as text."""
+        if self.omitted:
+            yield _stderr(f"[{self.omitted} events before these are not kept]\n")
+        for event in list(self.events):
+            if event.msg_type == "error":
+                lines = [str(line) for line in event.content["traceback"]]
+                yield _stderr("\n".join(lines or [f"{event.content['ename']}: {event.content['evalue']}"]) + "\n")
+            elif event.msg_type not in ("input_request", "comm_open"):
+                yield event
+
+
+def _stderr(text: str) -> Message:
+    return Message("stream", {"name": "stderr", "text": text})
+
 
 def _size(event: Message) -> int:
     content = event.content
@@ -69,27 +112,26 @@ def _size(event: Message) -> int:
 
 
 class NamedSandbox:
-    """A sandbox with a name, the interpreter in it, and the log of its runs."""
-
-    def __init__(self, name: str, settings: Settings) -> None:
-        self.name = name
-        self.settings = settings
-        self.logs: deque[RunLog] = deque(maxlen=KEPT_RUNS)
-        self.started = time.time()
-        self._numbers = itertools.count(1)
-        self._late: OrderedDict[str, LateHandler] = OrderedDict()
-        self.open()
+    """A sandbox with a name, the interpreter in it, and the log of its runs. To be opened."""
 
     sandbox: Sandbox
     session: SandboxSession
 
-    def open(self) -> None:
-        """Make the sandbox. Raises `SandboxStartError`."""
-        settings = self.settings
-        self.sandbox = Sandbox.create(
-            settings.template, kind=settings.kind, network=settings.network, env=dict(settings.env)
-        )
-        self.session = self.sandbox.session(on_late_event=self._take_late)
+    def __init__(self, name: str, settings: Settings, maker: Maker) -> None:
+        self.name = name
+        self.settings = settings
+        self.logs: deque[RunLog] = deque(maxlen=KEPT_RUNS)
+        self.started = time.time()
+        self._maker = maker
+        self._numbers = itertools.count(1)
+        self._late: OrderedDict[str, LateHandler] = OrderedDict()
+
+    def open(self, call: Call) -> None:
+        """Make the sandbox, also anew. Raises `SandboxStartError`."""
+        sandbox = self._maker.make(self.settings)
+        call(sandbox._owner.open)
+        self.sandbox = sandbox
+        self.session = SandboxSession(sandbox, on_late_event=self._take_late, options=self._maker.runner_options)
 
     def new_log(self, code: str) -> RunLog:
         """A log for a run that begins."""
@@ -111,13 +153,21 @@ class NamedSandbox:
 
 
 class Registry:
-    """The sandboxes of one IPython."""
+    """The sandboxes of one door.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    maker : Maker, optional
+        Makes them.
+    """
+
+    def __init__(self, maker: Maker | None = None) -> None:
+        self.maker = maker or Maker()
         self._sandboxes: dict[str, NamedSandbox] = {}
+        self._lock = threading.Lock()
 
-    def __iter__(self) -> itertools.chain[NamedSandbox]:
-        return itertools.chain(self._sandboxes.values())
+    def __iter__(self) -> Iterator[NamedSandbox]:
+        return iter(list(self._sandboxes.values()))
 
     def names(self) -> list[str]:
         """Every name, in the order of making."""
@@ -129,19 +179,26 @@ class Registry:
             return self._sandboxes[name]
         except KeyError:
             known = ", ".join(self._sandboxes) or "none yet; a cell that starts with %%sandbox makes one"
-            raise UsageError(f"there is no sandbox {name!r}; there is: {known}") from None
+            raise UsageError(f"there is no sandbox {name!r:.80}; there is: {known}") from None
 
     def open(
-        self, name: str, kind: str | None, template: str | None, network: bool | None, env: dict[str, str]
+        self,
+        name: str,
+        kind: str | None,
+        template: str | None,
+        network: bool | None,
+        env: dict[str, str],
+        call: Call,
     ) -> NamedSandbox:
         """The sandbox of a name, made when there is none. Raises `UsageError` when there is one of another make."""
-        found = self._sandboxes.get(name)
-        if found is None:
-            settings = Settings(
-                kind or DEFAULT_KIND, template or DEFAULT_TEMPLATE, bool(network), tuple(sorted(env.items()))
-            )
-            found = self._sandboxes[name] = NamedSandbox(name, settings)
-            return found
+        with self._lock:
+            found = self._sandboxes.get(name)
+            if found is None:
+                settings = self.maker.settle(kind, template, network, env, len(self._sandboxes))
+                found = NamedSandbox(name, settings, self.maker)
+                found.open(call)
+                self._sandboxes[name] = found
+                return found
         asked = {"kind": kind, "template": template, "network": network}
         for option, value in asked.items():
             present = getattr(found.settings, option)
@@ -152,12 +209,13 @@ class Registry:
                 )
         return found
 
-    def kill(self, name: str) -> None:
+    def kill(self, name: str, call: Call) -> None:
         """End a sandbox and forget it."""
-        self.get(name).sandbox.kill()
-        del self._sandboxes[name]
+        named = self.get(name)
+        call(named.sandbox._owner.kill)
+        self._sandboxes.pop(name, None)
 
-    def kill_all(self) -> None:
+    def kill_all(self, call: Call) -> None:
         """End every sandbox and forget it."""
         for name in self.names():
-            self.kill(name)
+            self.kill(name, call)

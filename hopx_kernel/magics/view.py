@@ -6,6 +6,7 @@ in the background; after the run's end, whichever brings late output.
 
 from __future__ import annotations
 
+import contextvars
 import getpass
 import os
 import sys
@@ -17,20 +18,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import anyio
+
 from ..errors import HopxKernelError, RemoteExecutionError
 from ..library import bridge
 from ..library.runs import SandboxRun
 from ..progress import ProgressOptions, RunDisplay, find_front_end
 from ..protocol import Message
 from ..trust import TrustPolicy
-from .registry import NamedSandbox, RunLog
+from .door import WIDGETS_NOTE, View, dropped_note
+from .registry import LateHandler, NamedSandbox, RunLog
 
 __all__ = ["RunView", "publish", "with_traceback"]
-
-_WIDGETS_NOTE = (
-    'A widget in the sandbox wants to be shown. Widgets work in notebooks of the kernel "Python (HopX sandbox)"; '
-    "%%sandbox shows output, results and progress.\n"
-)
 
 
 def publish(shell: Any, msg_type: str, content: dict[str, Any]) -> None:
@@ -99,7 +98,7 @@ def _as_addressed(_data: Any, subshell_id: str | None) -> str | None:
     return subshell_id
 
 
-class RunView:
+class RunView(View):
     """The output of one run.
 
     Parameters
@@ -157,9 +156,7 @@ class RunView:
         except BaseException:
             self._display.finish({"status": "error", "reason": "interrupted", "stopped": False})
             raise
-        reply = self._live.reply or {}
-        self._display.finish(reply)
-        self._log.state = "ok" if reply.get("status") == "ok" else str(reply.get("reason", "error"))
+        self._display.finish(self._live.reply or {})
         flush()
         self._raise_for_error()
 
@@ -174,21 +171,22 @@ class RunView:
 
     def replay(self, log: RunLog) -> None:
         """Show again what a log has kept."""
-        if log.omitted:
-            text = f"[{log.omitted} events before these are not kept]\n"
-            publish(self._shell, "stream", {"name": "stderr", "text": text})
-        for event in list(log.events):
-            if event.msg_type == "error":
-                lines = [self._trust.text(str(line)) for line in event.content["traceback"]]
-                text = "\n".join(lines or [f"{event.content['ename']}: {event.content['evalue']}"]) + "\n"
-                publish(self._shell, "stream", {"name": "stderr", "text": text})
-            elif event.msg_type not in ("input_request", "comm_open"):
-                self._take(event)
+        for event in log.again():
+            self._take(event)
         self._display.finish({"status": "ok" if log.state == "ok" else "error"})
         flush()
 
-    def late(self, event: Message) -> None:
-        """Show an event that came after the end."""
+    @property
+    def late(self) -> LateHandler:
+        """Shows late events as output of the cell that is running when it is asked for."""
+        context = contextvars.copy_context()
+
+        async def show(event: Message) -> None:
+            await anyio.to_thread.run_sync(context.copy().run, self._take_late, event)
+
+        return show
+
+    def _take_late(self, event: Message) -> None:
         self._take(event)
         flush()
 
@@ -273,13 +271,12 @@ class RunView:
         self._live.send_input(ask(self._trust.text(event.content["prompt"])))
 
     def _take_dropped(self, event: Message) -> None:
-        text = f"[{event.content['events']} events were dropped, as nobody took them]\n"
-        publish(self._shell, "stream", {"name": "stderr", "text": text})
+        publish(self._shell, "stream", {"name": "stderr", "text": dropped_note(event)})
 
     def _take_comm(self, _event: Message) -> None:
         if not self._has_noted_widgets:
             self._has_noted_widgets = True
-            publish(self._shell, "stream", {"name": "stderr", "text": _WIDGETS_NOTE})
+            publish(self._shell, "stream", {"name": "stderr", "text": WIDGETS_NOTE})
 
     _HANDLERS: ClassVar[dict[str, Callable[[RunView, Message], None]]] = {
         "stream": _take_stream,

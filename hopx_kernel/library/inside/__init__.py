@@ -1,5 +1,5 @@
-"""Programs that the host hands to a sandbox's Python, as text.
+"""Programs that run in a sandbox, as the host hands them to its Python or as a part of the runner.
 
-Standard library only (and NumPy, pandas, pyarrow where there are any), Python 3.9. `values` works on both sides, and is
-the only one that the package imports too.
+Standard library only (and NumPy, pandas, pyarrow where there are any), Python 3.9. `values`, `copies`, `background` and
+`names` work on both sides; `files` is text for the sandbox only.
 """

@@ -1,16 +1,11 @@
-"""A run that goes on while other cells run: ``%%sandbox --background``."""
+"""A run that goes on while other cells run: ``%%sandbox --background``. Standard library only, Python 3.9."""
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Generator
-from typing import Any
-
-import anyio
-
-from ..errors import HopxKernelError
-from ..library.runs import SandboxRun
+from typing import Any, Callable, Dict, Generator, List, Optional
 
 __all__ = ["BackgroundRun"]
 
@@ -18,33 +13,44 @@ __all__ = ["BackgroundRun"]
 class BackgroundRun:
     """A run in a sandbox. ``await run``, or `wait`, for its end; its output goes to the cell that started it.
 
-    Attributes
+    Parameters
     ----------
     name : str
         The sandbox.
     number : int
         The run's number, as ``%sandbox NAME replay`` takes it.
+    follow : callable
+        Shows the run to its end, in a thread of its own; gives its result, or raises.
+    interrupt : callable
+        Interrupts the code.
     """
 
-    def __init__(self, name: str, number: int, run: SandboxRun, follow: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, number: int, follow: Callable[[], Any], interrupt: Callable[[], Dict[str, Any]]
+    ) -> None:
         self.name = name
         self.number = number
-        self._run = run
         self._follow = follow
-        self._error: BaseException | None = None
+        self._interrupt = interrupt
+        self._result: Any = None
+        self._error: Optional[BaseException] = None
         self._done = threading.Event()
-        # The context tells ipykernel which cell the output belongs to.
+        self._wakers: List[Callable[[], None]] = []
+        self._lock = threading.Lock()
+        # The context tells IPython which cell the output belongs to.
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(self._show,), name=f"hopx-run-{number}", daemon=True)
         thread.start()
 
     def _show(self) -> None:
         try:
-            self._follow()
-        except HopxKernelError as exc:
+            self._result = self._follow()
+        except BaseException as exc:  # noqa: BLE001 - it is raised to whoever waits
             self._error = exc
-        finally:
+        with self._lock:
             self._done.set()
+        for wake in self._wakers:
+            wake()
 
     @property
     def is_done(self) -> bool:
@@ -55,14 +61,9 @@ class BackgroundRun:
     def result(self) -> Any:
         """What the code gave to ``result(data)``, else its last expression as text; waits for the end."""
         self._done.wait()
-        return self._run.result
+        return self._result
 
-    @property
-    def output(self) -> str:
-        """What the code has written so far."""
-        return self._run.output
-
-    def wait(self, timeout: float | None = None) -> Any:
+    def wait(self, timeout: Optional[float] = None) -> Any:
         """Wait for the end; gives `result`.
 
         Raises `TimeoutError` when it has not ended after `timeout` seconds (it goes on then), and what the run raised.
@@ -71,18 +72,33 @@ class BackgroundRun:
             raise TimeoutError(f"the run has not ended after {timeout:g} s; it goes on")
         if self._error is not None:
             raise self._error
-        return self._run.result
+        return self._result
 
     async def _wait_async(self) -> Any:
-        await anyio.to_thread.run_sync(self._done.wait, abandon_on_cancel=True)
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def wake() -> None:
+            try:
+                loop.call_soon_threadsafe(ended.set)
+            except RuntimeError:
+                pass  # the loop has ended, and nobody waits in it any more
+
+        with self._lock:
+            if self._done.is_set():
+                ended.set()
+            self._wakers.append(wake)
+        await ended.wait()
         return self.wait()
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._wait_async().__await__()
 
-    def interrupt(self) -> dict[str, Any]:
+    def interrupt(self) -> Dict[str, Any]:
         """Interrupt the code; gives ``stopped`` (whether it has) and ``kept`` (whether variables were kept)."""
-        return self._run.interrupt()
+        if self.is_done:
+            return {"status": "ok", "stopped": True, "kept": True}
+        return self._interrupt()
 
     def __repr__(self) -> str:
         state = "running" if not self.is_done else "failed" if self._error is not None else "done"
