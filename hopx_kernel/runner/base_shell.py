@@ -9,7 +9,22 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from .services import Services
 
-__all__ = ["BaseShell", "CellRequest"]
+__all__ = ["BaseShell", "CellRequest", "error_content"]
+
+#: Characters that each text of an error may have: more than a person reads, and less than a message can carry.
+ERROR_BOUND = 4 << 20
+
+
+def error_content(name: Any, evalue: str, lines: List[str]) -> Dict[str, Any]:
+    """Content of an ``error`` event; texts that are longer than a message lose their middle."""
+    return {"ename": str(name), "evalue": _shortened(evalue), "traceback": [_shortened(line) for line in lines]}
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= ERROR_BOUND:
+        return text
+    half = ERROR_BOUND // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half:,} characters are not shown.]\n{text[-half:]}"
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ from ..protocol.frames import load_message
 from ..protocol.messages import Message
 from ..protocol.options import RunnerOptions
 from . import limits, parents, progress
-from .base_shell import BaseShell, CellRequest
+from .base_shell import BaseShell, CellRequest, error_content
 from .comms import Comms
 from .fd_order import FdPipes, guard_fds
+from .forked import leave as leave_forked
 from .interrupts import Interrupts
+from .jsonable import safe_str
 from .loop import drive, make_loop
 from .outlet import Outlet
 from .protection import confine_signals
@@ -191,6 +193,8 @@ class Interpreter:
             content = self._failed(exc, parent_id)
         finally:
             self._interrupts.cancel = None
+        if self._interrupts.is_forked:
+            leave_forked(failed=content["status"] != "ok")
         content.update(
             reason=clock.reason(content), stopped=True, kept=True, duration_seconds=time.monotonic() - clock.started
         )
@@ -222,7 +226,8 @@ class Interpreter:
         self._pipes.restore()
 
     def _failed(self, exc: BaseException, parent_id: str) -> Dict[str, Any]:
-        error = {"ename": type(exc).__name__, "evalue": str(exc), "traceback": [f"{type(exc).__name__}: {exc}"]}
+        name, evalue = type(exc).__name__, safe_str(exc)
+        error = error_content(name, evalue, [f"{name}: {evalue}"])
         self._services.emit("error", error, parent_id=parent_id)
         return {"status": "error", **error, "user_expressions": {}, "payload": []}
 

@@ -28,6 +28,8 @@ class Interrupts:
         Cancels the suspended cell, from a signal handler.
     explain : callable or None
         Gives the text of the `KeyboardInterrupt`.
+    is_forked : bool
+        Whether this is a process that user code has forked.
     user_globals : dict or None
         The cells' namespace: code that it is in, or that is called from there, is user code.
     """
@@ -35,6 +37,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.code_runs = False
         self.waits = False
+        self.is_forked = False
         self.cancel: Optional[Callable[[], None]] = None
         self.explain: Optional[Callable[[], str]] = None
         self.user_globals: Optional[Dict[str, Any]] = None
@@ -136,6 +139,7 @@ class Interrupts:
 
     def reset_after_fork(self) -> None:
         """In a forked child: no section is open, and the only thread is the main one."""
+        self.is_forked = True
         self._depth, self._pending = 0, False
         self._main = threading.get_ident()
         self.cancel = None

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 
-from .jsonable import jsonable
+from .jsonable import jsonable, safe_repr
 from .parents import get_parent_id
 from .services import Services
 
@@ -86,7 +86,7 @@ class SandboxDisplayPublisher(_Sender, DisplayPublisher):
         del source, options
         metadata = {} if metadata is None else metadata
         self._validate_data(data, metadata)
-        content = {"data": data, "metadata": metadata, "transient": transient or {}}
+        content = {"data": _as_bundle(data), "metadata": metadata, "transient": transient or {}}
         self._send("update_display_data" if update else "display_data", content)
 
     def clear_output(self, wait: bool = False) -> None:
@@ -121,11 +121,25 @@ class SandboxDisplayHook(_Sender, DisplayHook):
 
     def write_format_data(self, format_dict: Dict[str, Any], md_dict: Optional[Dict[str, Any]] = None) -> None:
         if self._content is not None:
-            self._content.update(data=format_dict, metadata=md_dict or {})
+            self._content.update(data=_as_bundle(format_dict), metadata=md_dict if isinstance(md_dict, dict) else {})
 
     def finish_displayhook(self) -> None:
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except Exception:
+            pass  # user code has put something else there, or closed it: the value is shown all the same
         content, self._content = self._content, None
         if content is not None and content["data"]:
             self._send("execute_result", content)
         self._is_active = False
+
+
+def _as_bundle(data: Dict[str, Any]) -> Dict[str, Any]:
+    """The bundle as notebooks can hold it: what is neither text nor bytes, where the type is no JSON, as its text."""
+    return {
+        mime: value if isinstance(value, _TEXTS) or "json" in str(mime) else safe_repr(value)
+        for mime, value in data.items()
+    }
+
+
+_TEXTS = (str, bytes, bytearray, memoryview, list)

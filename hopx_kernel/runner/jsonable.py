@@ -6,7 +6,7 @@ import base64
 import math
 from typing import Any
 
-__all__ = ["jsonable", "printable"]
+__all__ = ["jsonable", "printable", "safe_repr", "safe_str"]
 
 _DEPTH_BOUND = 100  # deeper than any document, shallower than the recursion limit of the encoder
 
@@ -46,3 +46,11 @@ def safe_repr(value: Any) -> str:
         return printable(repr(value))
     except Exception as exc:
         return f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+
+
+def safe_str(exc: object) -> str:
+    """`str` of an exception, or what can be said when it raises."""
+    try:
+        return str(exc)
+    except Exception as broken:
+        return f"<the exception's text could not be made: {type(broken).__name__}>"

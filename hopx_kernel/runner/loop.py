@@ -11,6 +11,7 @@ import selectors
 import types
 from typing import Any, Callable, Coroutine, Generator, Optional
 
+from .forked import leave
 from .interrupts import Interrupts
 
 __all__ = ["drive", "make_loop"]
@@ -22,6 +23,8 @@ class _Selector(selectors.DefaultSelector):
     interrupts: Interrupts
 
     def select(self, timeout: Optional[float] = None) -> Any:
+        if self.interrupts.is_forked:
+            leave()  # the loop is the parent's
         self.interrupts.waits = True
         try:
             return super().select(timeout)

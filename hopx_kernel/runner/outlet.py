@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from typing import Any, Callable, List, Optional
@@ -16,7 +17,7 @@ from typing import Any, Callable, List, Optional
 from ..errors import LocalProtocolError
 from ..protocol.frames import dump_message
 from ..protocol.messages import Message
-from . import parents
+from . import forked, parents
 from .interrupts import Interrupts
 from .jsonable import jsonable, printable
 
@@ -79,7 +80,7 @@ class Outlet:
         self._flooded = False
         self._armed = False
         self._wake = threading.Event()
-        self._forked = False
+        self.is_forked = False
 
     # ------------------------------------------------------------------ in
 
@@ -138,6 +139,9 @@ class Outlet:
 
         Values that JSON does not know are shown as their text; nothing raises for them.
         """
+        if self.is_forked:
+            self._send_as_text(message)
+            return
         try:
             line = dump_message(message)
         except LocalProtocolError:
@@ -155,7 +159,7 @@ class Outlet:
         me = threading.get_ident()
         if self._owner == me:
             return  # a signal handler or finalizer inside a flush: the outer one takes its text along
-        if self._forked:
+        if self.is_forked:
             self._write_to_fds()
             return
         with self._interrupts, self._lock:
@@ -221,12 +225,20 @@ class Outlet:
 
     def reset_after_fork(self) -> None:
         """In a forked child: what waits is the parent's, the socket is not for the child, text goes to the fds."""
-        self._forked = True
-        self._flooded, self._armed = False, True
+        self.is_forked = True
+        # There is no ticker, so that each line has to leave by itself, as on a terminal.
+        self._flooded, self._armed, self._credit = False, True, sys.maxsize
         self._lock = threading.Lock()
         self._owner = 0
         self._take_segments()
         self._sock.close()
+
+    def _send_as_text(self, message: Message) -> None:
+        name, text = forked.text_of(message)
+        if text:
+            self._segments.append(_Segment("", name, text))
+            self._open = None
+        self.flush()
 
     def _write_to_fds(self) -> None:
         for segment in self._take_segments():

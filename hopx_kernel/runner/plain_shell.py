@@ -16,9 +16,9 @@ from asyncio import CancelledError
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import limits
-from .base_shell import BaseShell, CellRequest
-from .frames_of_ours import hide_own_frames
-from .jsonable import safe_repr
+from .base_shell import BaseShell, CellRequest, error_content
+from .frames_of_ours import hide_own_frames, note_of_calls
+from .jsonable import safe_repr, safe_str
 from .services import Services
 
 __all__ = ["PlainShell"]
@@ -117,19 +117,22 @@ class PlainShell(BaseShell):
             return {"status": "error", "ename": type(exc).__name__, "evalue": str(exc), "traceback": lines}
 
     def _show(self, exc: BaseException) -> None:
+        assert self._services is not None
+        self._services.leave_if_forked(exc)
         trace = exc.__traceback__
         while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<cell "):
             trace = trace.tb_next
         exc.__traceback__ = trace
-        hide_own_frames(exc)
+        calls = note_of_calls(hide_own_frames(exc))
         lines = [line.rstrip("\n") for line in traceback.format_exception(type(exc), exc, trace)]
+        if calls:
+            lines.append(calls)
         note = limits.explain(exc)
         evalue = safe_str(exc)
         if note:
             lines.append(note)
             evalue = f"{evalue}\n{note}" if evalue else note
-        self._error = {"ename": type(exc).__name__, "evalue": evalue, "traceback": lines}
-        assert self._services is not None
+        self._error = error_content(type(exc).__name__, evalue, lines)
         self._services.emit("error", dict(self._error))
 
     def show_exception(self) -> None:
@@ -212,14 +215,6 @@ class PlainShell(BaseShell):
         last = code.rstrip("\n").rpartition("\n")[2]
         indent = last[: len(last) - len(last.lstrip())]
         return "incomplete", indent + ("    " if last.rstrip().endswith(":") else "")
-
-
-def safe_str(exc: BaseException) -> str:
-    """`str`, or what can be said when it raises."""
-    try:
-        return str(exc)
-    except Exception as broken:
-        return f"<the exception's text could not be made: {type(broken).__name__}>"
 
 
 def _future_flags() -> int:

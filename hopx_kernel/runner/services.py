@@ -9,7 +9,8 @@ import sys
 import warnings
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..protocol.messages import Message
+from ..protocol.messages import Message, Role, check_message
+from .forked import leave
 from .outlet import Outlet
 from .parents import get_parent_id
 
@@ -44,10 +45,22 @@ class Services:
         buffers: Optional[List[Any]] = None,
         parent_id: Optional[str] = None,
     ) -> None:
-        """Send an event of the request that the caller works for, or of `parent_id`."""
+        """Send an event of the request that the caller works for, or of `parent_id`.
+
+        Raises `TypeError` for a content that the message type cannot have: user code may have made it.
+        """
         parent = get_parent_id() if parent_id is None else parent_id
         parts = tuple(bytes(memoryview(part).cast("B")) for part in buffers or ())
-        self.outlet.send(Message(msg_type, content, parent_id=parent, metadata=metadata or {}, buffers=parts))
+        message = Message(msg_type, content, parent_id=parent, metadata=metadata or {}, buffers=parts)
+        fault = check_message(Role.RUNNER, message)
+        if fault is not None or not isinstance(message.metadata, dict):
+            raise TypeError(fault or f"the {msg_type}'s metadata is of type {type(metadata).__name__}")
+        self.outlet.send(message)
+
+    def leave_if_forked(self, exc: Optional[BaseException]) -> None:
+        """`sys.exit` ends a process that user code has forked."""
+        if self.outlet.is_forked and isinstance(exc, SystemExit):
+            leave(exc)
 
     # ------------------------------------------------------------------ stdin
 

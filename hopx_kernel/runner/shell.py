@@ -21,9 +21,10 @@ from traitlets import Instance, Type, default
 from traitlets.config import Config
 
 from . import limits
-from .base_shell import BaseShell, CellRequest
-from .frames_of_ours import hide_own_frames
+from .base_shell import BaseShell, CellRequest, error_content
+from .frames_of_ours import hide_own_frames, note_of_calls
 from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
+from .jsonable import safe_str
 from .kernel_facade import KernelFacade
 from .services import Services
 from .system import run_command
@@ -46,6 +47,7 @@ class SandboxShell(InteractiveShell):
     last_traceback: Optional[List[str]] = None
     last_evalue: str = ""
     was_cancelled = False
+    _note_of_calls = ""
 
     @default("exiter")
     def _exiter_default(self) -> ZMQExitAutocall:
@@ -117,31 +119,35 @@ class SandboxShell(InteractiveShell):
             assert cancelled is not None
             interrupt = KeyboardInterrupt().with_traceback(cancelled.__traceback__)
             exc_tuple = (KeyboardInterrupt, interrupt, cancelled.__traceback__)
-        hide_own_frames(exc_tuple[1] if exc_tuple is not None else sys.exc_info()[1])
+        exc = exc_tuple[1] if exc_tuple is not None else sys.exc_info()[1]
+        if self.services is not None:
+            self.services.leave_if_forked(exc)
+        self._note_of_calls = note_of_calls(hide_own_frames(exc))
         with limits.room_to_report():
             return super().showtraceback(exc_tuple, *args, **options)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         lines = [stb] if isinstance(stb, str) else list(stb)
-        text = _text_of(evalue)
+        text = safe_str(evalue)
         note = _note(evalue)
+        if self._note_of_calls:
+            lines.append(self._note_of_calls)
         if note:
             lines.append(note)
             text = f"{text}\n{note}" if text else note
-        self.last_traceback, self.last_evalue = lines, text
+        content = error_content(etype.__name__, text, lines)
+        self.last_traceback, self.last_evalue = content["traceback"], content["evalue"]
         if self.services is not None:
-            self.services.emit("error", {"ename": etype.__name__, "evalue": text, "traceback": lines})
+            self.services.emit("error", content)
+
+    def _format_exception_for_storage(self, exception: Any, *args: Any, **options: Any) -> Dict[str, Any]:
+        """For a history that nobody reads here: what has been shown already, where IPython would format it again."""
+        name = str(type(exception).__name__)
+        return {"ename": name, "evalue": self.last_evalue, "traceback": self.last_traceback or []}
 
 
 def _note(exc: Any) -> str:
     return limits.explain(exc) if isinstance(exc, BaseException) else ""
-
-
-def _text_of(exc: Any) -> str:
-    try:
-        return str(exc)
-    except Exception as broken:
-        return f"<the exception's text could not be made: {type(broken).__name__}>"
 
 
 class IPythonShell(BaseShell):
@@ -196,10 +202,10 @@ class IPythonShell(BaseShell):
         failed = not result.success or ip.displayhook.has_failed
         content: Dict[str, Any] = {"status": "error" if failed else "ok", "execution_count": count}
         if failed:
-            name = type(error).__name__ if error is not None else "DisplayError"
+            name = str(type(error).__name__) if error is not None else "DisplayError"
             if ip.was_cancelled and isinstance(error, CancelledError):
                 name = "KeyboardInterrupt"
-            evalue = ip.last_evalue or " ".join(filter(None, (_text_of(error), _note(error))))
+            evalue = ip.last_evalue or " ".join(filter(None, (safe_str(error), _note(error))))
             content.update(ename=name, evalue=evalue, traceback=ip.last_traceback or [f"{name}: {evalue}"])
             if ip.last_traceback is None:  # an interrupt came while the traceback was made
                 ip.services.emit("error", {key: content[key] for key in ("ename", "evalue", "traceback")})
