@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     # the ground: no I/O, nothing of Jupyter
     "_version": set(),
     "errors": set(),
+    "loops": set(),
     "protocol": {"errors"},
     "library.inside": set(),
     # pure stages of output
@@ -34,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "session": {"errors", "protocol", "run", "sandboxes"},
     "testing": {"errors", "protocol", "sandboxes"},
     # the library
-    "library.bridge": set(),
+    "library.bridge": {"loops"},
     "library.owner": {"library.bridge", "errors", "sandboxes"},
     "library.command": {"errors", "library.lines", "library.owner", "sandboxes"},
     "library.blocks": set(),
@@ -120,6 +121,7 @@ ALLOWED: dict[str, set[str]] = {
             "kernel.execution",
             "kernel.history",
             "kernel.iopub",
+            "loops",
             "kernel.requests",
             "sandboxes",
         ),
@@ -142,6 +144,7 @@ FOLDERS = ("kernel", "library")
 #: import what this package depends on.
 THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
+    "loops": set(),
     "protocol": set(),
     "library.inside": {"numpy", "pandas", "pyarrow"},
     # Of these only what the sandbox has, which may be nothing.

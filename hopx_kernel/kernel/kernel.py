@@ -26,6 +26,7 @@ from zmq.eventloop.zmqstream import ZMQStream
 
 from .._version import __version__
 from ..config import HopxConfig
+from ..loops import call_soon_threadsafe
 from ..sandboxes.base import BaseSandbox
 from .answers import Answers
 from .comms import Comms
@@ -84,7 +85,7 @@ class HopxKernel(Kernel):
         self._main_loop = asyncio.get_running_loop()
         self._stopped = anyio.Event()
         self._execute_lock = anyio.Lock(fast_acquire=True)
-        self._room = Room(self.iopub_thread, self._main_loop.call_soon_threadsafe)
+        self._room = Room(self.iopub_thread, partial(call_soon_threadsafe, self._main_loop))
         stdin = Stdin(self.session, self.stdin_socket)
         self.comm_manager = comm.get_comm_manager()
         history = History(self.options.history_path())
@@ -112,7 +113,7 @@ class HopxKernel(Kernel):
     def interrupt_from_signal(self) -> None:
         """Do what an ``interrupt_request`` does, without a reply; for a SIGINT that somebody sent after all."""
         if hasattr(self, "_group"):
-            self._main_loop.call_soon_threadsafe(self._group.start_soon, self.cells.interrupt)
+            call_soon_threadsafe(self._main_loop, self._group.start_soon, self.cells.interrupt)
 
     # ------------------------------------------------------------------ iopub
 
@@ -166,7 +167,7 @@ class HopxKernel(Kernel):
         except KeyError:
             self._refuse_subshell(request)
             return
-        self._main_loop.call_soon_threadsafe(self._group.start_soon, self._serve_shell, request)
+        call_soon_threadsafe(self._main_loop, self._group.start_soon, self._serve_shell, request)
 
     def _refuse_subshell(self, request: Request) -> None:
         """Answer, in the shell channel's thread, a message to a subshell that is not there (any more)."""
@@ -313,7 +314,7 @@ class HopxKernel(Kernel):
                 future.set_exception(RuntimeError("the kernel is shutting down"))
                 raise
 
-        self._main_loop.call_soon_threadsafe(self._group.start_soon, call)
+        call_soon_threadsafe(self._main_loop, self._group.start_soon, call)
         return await asyncio.wrap_future(future)
 
     #: What needs the control thread: the sockets that subshells are made by, and a look at this process.

@@ -22,6 +22,8 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from ..loops import call_soon_threadsafe
+
 __all__ = ["Bridge", "call", "call_async", "finalize", "get_bridge", "start", "submit"]
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ class Bridge:
 
     def __init__(self) -> None:
         self._exit_stack = ExitStack()
+        self._is_over = False
         self.portal: BlockingPortal = self._exit_stack.enter_context(start_blocking_portal(name="hopx_kernel"))
         self.thread_id: int = self.portal.call(threading.get_ident)
         self.loop: asyncio.AbstractEventLoop = self.portal.call(asyncio.get_running_loop)
@@ -45,16 +48,17 @@ class Bridge:
     tasks: TaskGroup
 
     def spawn(self, func: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]) -> None:
-        """In the loop: start a task that nobody waits for."""
-        try:
+        """In the loop: start a task that nobody waits for. Does nothing once everything has been closed."""
+        if not self._is_over:
             self.tasks.start_soon(func, *args)
-        except RuntimeError:
-            return  # everything is being closed already
 
     async def _own_tasks(self, *, task_status: TaskStatus[TaskGroup]) -> None:
         async with anyio.create_task_group() as group:
             task_status.started(group)
-            await anyio.sleep_forever()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self._is_over = True
 
     async def _close(self) -> None:
         with anyio.move_on_after(EXIT_TIMEOUT_SECONDS):
@@ -122,7 +126,7 @@ def start(func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
     if bridge is None:
         return
     try:
-        bridge.loop.call_soon_threadsafe(bridge.spawn, func, args)
+        call_soon_threadsafe(bridge.loop, bridge.spawn, func, args)
     except RuntimeError:
         # The loop has ended, and with it whatever this was to close.
         return
