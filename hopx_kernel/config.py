@@ -95,6 +95,12 @@ class HopxConfig(Configurable):
         help="Size of each writable directory of a local sandbox, in bytes or with a unit; None: no limit.",
     ).tag(config=True)
     network = Bool(False, help="Whether code in a local sandbox may use the network.").tag(config=True)
+    max_sandboxes_beside = Integer(
+        4,
+        min=0,
+        help="""Sandboxes that %%sandbox may make beside the kernel's own at one time; each has the limits of that
+        one.""",
+    ).tag(config=True)
     env = Dict(
         value_trait=Unicode(),
         key_trait=Unicode(),
@@ -190,6 +196,7 @@ class HopxConfig(Configurable):
             heartbeat_seconds=self.heartbeat_seconds,
             interrupt_grace_seconds=self.interrupt_grace_seconds,
             adapt_progress=self.adapt_progress_bars,
+            beside=True,
         )
 
     def history_path(self) -> str:

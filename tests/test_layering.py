@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernel.requests": set(),
     "progress": {"protocol"},
     # the sandbox's side, and the sandboxes
-    "runner": {"errors", "protocol"},
+    "runner": {"errors", "library.inside", "protocol"},
     "sandboxes": {"errors", "protocol", "runner"},
     "run": {"errors", "protocol"},
     "session": {"errors", "protocol", "run", "sandboxes"},
@@ -80,11 +80,17 @@ ALLOWED: dict[str, set[str]] = {
     "kernel.history": set(),
     "kernel.stdin": set(),
     "kernel.iopub": set(),
+    "kernel.crossing": {"loops"},
     "kernel.keeper": {"errors", "protocol", "sandboxes", "session"},
     "kernel.output": {"errors", "progress", "protocol", "kernel.requests", "kernel.shaping", "kernel.spool", "trust"},
     "kernel.voila": {"kernel.output", "progress", "kernel.requests"},
+    "kernel.beside": {
+        *("library.bridge", "config", "kernel.crossing", "errors", "library.inside", "magics", "kernel.output"),
+        *("progress", "protocol", "library.runs", "library.sandbox"),
+    },
     "kernel.execution": {
         *(
+            "kernel.beside",
             "config",
             "errors",
             "kernel.history",
@@ -118,6 +124,7 @@ ALLOWED: dict[str, set[str]] = {
             "kernel.answers",
             "kernel.comms",
             "config",
+            "kernel.crossing",
             "kernel.execution",
             "kernel.history",
             "kernel.iopub",

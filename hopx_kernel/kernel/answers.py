@@ -130,7 +130,7 @@ class Answers:
     async def _complete(self, request: Request) -> dict[str, Any]:
         code = request.get("code", str)
         position = request.get("cursor_pos", int, len(code))
-        return await self._cells.request("complete_request", {"code": code, "cursor_pos": position})
+        return await self._cells.complete(code, position)
 
     async def _inspect(self, request: Request) -> dict[str, Any]:
         code = request.get("code", str)

@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..config import HopxConfig
-from ..errors import HopxKernelError
+from ..errors import HopxKernelError, SandboxLostError
 from ..progress import ProgressOptions, RunDisplay, find_front_end
 from ..progress.options import FrontEnd
 from ..protocol import Message
@@ -24,6 +24,7 @@ from ..run import Run
 from ..sandboxes.base import BaseSandbox
 from ..session import Session
 from ..trust import TrustPolicy
+from .beside.service import Beside
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
@@ -95,6 +96,8 @@ class Cells:
         self._starting: anyio.CancelScope | None = None
         self._notice = ""
         self._voila = VoilaPage(publisher)
+        #: The sandboxes that cells make beside theirs.
+        self.beside = Beside(config, self._send, self._ask_person)
         #: The way into the sandbox, for one message at a time and in the order of arrival: whoever sends, holds it. Where it
         #: is free, nothing between a message's arrival and its sending may let another one past.
         self.way = anyio.Lock(fast_acquire=True)
@@ -103,11 +106,13 @@ class Cells:
     async def run(self, group: TaskGroup) -> None:
         """Keep sandboxes until `close`; questions to the person wait in `group`."""
         self._group = group
+        self.beside.start(group)
         self.keeper.start()
         await self.keeper.run()
 
     async def close(self) -> None:
-        """End the sandbox and forget everything."""
+        """End the sandboxes and forget everything."""
+        await self.beside.close()
         await self.keeper.close()
         for output in [*self._outputs.values(), *self._comm_outputs.values()]:
             output.close()
@@ -178,6 +183,17 @@ class Cells:
         """Ask the interpreter something beside the runs. Raises `SandboxError`."""
         session = await self.keeper.session()
         return await session.request(msg_type, content)
+
+    async def complete(self, code: str, position: int) -> dict[str, Any]:
+        """The content of a ``complete_reply``. Raises `SandboxError`."""
+        found = await self.beside.complete(code, position, self.request)
+        return found or await self.request("complete_request", {"code": code, "cursor_pos": position})
+
+    async def _send(self, message: Message) -> None:
+        """Send a message to the interpreter, if there is one. Raises `HopxKernelError`."""
+        if (session := self.keeper.current) is None:
+            raise SandboxLostError("there is no sandbox")
+        await session.send(message)
 
     async def interrupt(self) -> dict[str, Any]:
         """Interrupt what runs; gives the content of an ``interrupt_reply``. Harmless when nothing does."""
@@ -283,6 +299,9 @@ class Cells:
 
         return RunDisplay(publish, options, on_stop=stop)
 
+    async def _ask_person(self, output: RunOutput, content: dict[str, Any]) -> str | None:
+        return await self._ask(output.request, self.trust.text(content["prompt"]), content["password"])
+
     async def _answer_question(self, request: Request, content: dict[str, Any]) -> None:
         try:
             value = await self._ask(request, content["prompt"], content["password"])
@@ -306,6 +325,9 @@ class Cells:
                 await self.on_other_event(event)
             return
         output = self._find_output(event.parent_id)
+        if event.msg_type == "sandbox_request":
+            self.beside.take(event, output)
+            return
         if output is None:
             _log.debug("An event of type %s belongs to no request that is remembered", event.msg_type)
             return
@@ -319,12 +341,14 @@ class Cells:
         evalue = str(event.content["evalue"])
         _log.warning("The interpreter died: %s", evalue)
         self.on_interpreter_gone()
+        self.beside.abandon()
         self._voila.tell(_PAGE_LOST)
         if self._current is None:
             self._notice = f"The interpreter died between two cells: {evalue} Its variables are gone.\n"
 
     def _on_session_end(self) -> None:
         self.on_interpreter_gone()
+        self.beside.abandon()
         self._voila.tell(_PAGE_LOST)
         if self.keeper.generation:
             self._notice = _FRESH

@@ -12,8 +12,7 @@ import inspect
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -30,6 +29,7 @@ from ..loops import call_soon_threadsafe
 from ..sandboxes.base import BaseSandbox
 from .answers import Answers
 from .comms import Comms
+from .crossing import Crossing
 from .execution import Cells
 from .history import History
 from .iopub import Room
@@ -101,6 +101,7 @@ class HopxKernel(Kernel):
         comms = Comms(self.cells, self, self.comm_manager)
         self.answers = Answers(self.cells, comms, history, self, self.options, dict(self._recorded_ports))
         async with anyio.create_task_group() as self._group:
+            self._crossing = Crossing(self._group)
             self._group.start_soon(self.cells.run, self._group)
             self.start()
             await self._stopped.wait()
@@ -108,7 +109,7 @@ class HopxKernel(Kernel):
 
     def stop(self) -> None:
         """End `serve`, from any thread. The sandbox ends with it."""
-        self._main_loop.call_soon_threadsafe(self._stopped.set)
+        call_soon_threadsafe(self._main_loop, self._stopped.set)
 
     def interrupt_from_signal(self) -> None:
         """Do what an ``interrupt_request`` does, without a reply; for a SIGINT that somebody sent after all."""
@@ -258,7 +259,7 @@ class HopxKernel(Kernel):
             self._main_loop.call_later(self.stop_on_error_timeout, mark_end)
             return
         # By way of the shell channel's thread, behind every request that it has already taken.
-        self.shell_channel_thread.io_loop.add_callback(self._main_loop.call_soon_threadsafe, mark_end)
+        self.shell_channel_thread.io_loop.add_callback(call_soon_threadsafe, self._main_loop, mark_end)
         await marked.wait()
 
     async def _stop_aborting(self) -> None:
@@ -278,7 +279,7 @@ class HopxKernel(Kernel):
         if content is not None:
             self._reply(self.control_stream, request, content)
         self._publish_status("idle", "control", request.message)
-        self._main_loop.call_soon_threadsafe(self._tell_busy)
+        call_soon_threadsafe(self._main_loop, self._tell_busy)
         if request.msg_type == "shutdown_request":
             # The reply is with zmq before the socket is closed.
             self.control_stream.flush(zmq.POLLOUT)
@@ -288,7 +289,7 @@ class HopxKernel(Kernel):
         own = self._CONTROL_THREAD.get(request.msg_type)
         try:
             if own is None:
-                content: dict[str, Any] | None = await self._cross(self.answers.answer, request)
+                content: dict[str, Any] | None = await self._crossing.call(self.answers.answer, request)
                 return content
             if request.msg_type == "delete_subshell_request":
                 request.get("subshell_id", str)
@@ -300,22 +301,6 @@ class HopxKernel(Kernel):
             _log.warning("%.80s failed: %s", request.msg_type, exc)
             return error_content(exc)
         return None
-
-    async def _cross(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Await a coroutine function in the main loop, from the loop of another thread."""
-        future: Future[Any] = Future()
-
-        async def call() -> None:
-            try:
-                future.set_result(await function(*args))
-            except Exception as exc:  # noqa: BLE001 - it is the other thread's
-                future.set_exception(exc)
-            except BaseException:
-                future.set_exception(RuntimeError("the kernel is shutting down"))
-                raise
-
-        call_soon_threadsafe(self._main_loop, self._group.start_soon, call)
-        return await asyncio.wrap_future(future)
 
     #: What needs the control thread: the sockets that subshells are made by, and a look at this process.
     _CONTROL_THREAD: ClassVar[dict[str, Callable[..., Any]]] = {

@@ -82,12 +82,12 @@ class RunOutput:
         ask: Callable[[dict[str, Any]], Awaitable[None]] | None = None,
         execution_count: int | None = None,
     ) -> None:
+        self.request = request
         self.parent = request.message
         #: Shows the run's progress, where it has one; set by the owner before the first event.
         self.display: RunDisplay | None = None
         #: The plain text of the run's result, for the history.
         self.result_text: str | None = None
-        self._request = request
         self._publisher = publisher
         self._trust = trust
         self._shaper = shaper
@@ -114,7 +114,7 @@ class RunOutput:
     def _display_takes(self, event: Message) -> bool:
         if self.display is None:
             return False
-        self._publisher.set_parent(self._request.idents, self.parent)
+        self._publisher.set_parent(self.request.idents, self.parent)
         if event.msg_type == "heartbeat":
             self.display.heartbeat(event)
             return True
@@ -123,7 +123,7 @@ class RunOutput:
     def interrupt_answered(self, reply: dict[str, Any]) -> None:
         """Take the content of an ``interrupt_reply`` that came for this run."""
         if self.display is not None:
-            self._publisher.set_parent(self._request.idents, self.parent)
+            self._publisher.set_parent(self.request.idents, self.parent)
             self.display.interrupt_answered(reply)
             self._set_timer()
 
@@ -221,7 +221,7 @@ class RunOutput:
         """End a comm message's output, as an ``execute_reply`` ends a run's."""
         self._release_held()
         if self.display is not None:
-            self._publisher.set_parent(self._request.idents, self.parent)
+            self._publisher.set_parent(self.request.idents, self.parent)
             ename = self._error_name
             interrupted = {"reason": "interrupted", "kept": True} if ename == "KeyboardInterrupt" else {}
             self.display.finish({"status": "error", "ename": ename, **interrupted} if ename else {"status": "ok"})
@@ -284,6 +284,6 @@ class RunOutput:
             if self._shaper.has_ended and self._shaper.owes_notice:
                 self.end()
         if self.display is not None:
-            self._publisher.set_parent(self._request.idents, self.parent)
+            self._publisher.set_parent(self.request.idents, self.parent)
             self.display.tick(now)
         self._set_timer()

@@ -57,4 +57,5 @@ def default_runner_options(options: SandboxOptions) -> RunnerOptions:
         processes=options.processes,
         open_files=options.open_files,
         disk_bytes=options.disk_bytes,
+        beside=True,
     )

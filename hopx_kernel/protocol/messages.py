@@ -43,7 +43,7 @@ class Message:
     metadata : dict
         As in the Jupyter message.
     buffers : tuple of bytes
-        Binary buffers, for comm messages.
+        Binary buffers, for comm messages and what goes between two sandboxes.
     """
 
     msg_type: str
@@ -76,6 +76,7 @@ REQUESTS: dict[str, _Schema] = {
     "inspect_request": {"code": _TEXT, "cursor_pos": _INT},
     "is_complete_request": {"code": _TEXT},
     "input_reply": {"value": _TEXT},
+    "sandbox_reply": {"magic_id": _TEXT, "action": _TEXT},
     "comm_open": {"comm_id": _TEXT, "target_name": _TEXT, "data": _DICT},
     "comm_msg": {"comm_id": _TEXT, "data": _DICT},
     "comm_close": {"comm_id": _TEXT, "data": _DICT},
@@ -99,6 +100,7 @@ EVENTS: dict[str, _Schema] = {
     "execute_result": {"data": _DICT, "metadata": _DICT},
     "error": {"ename": _TEXT, "evalue": _TEXT, "traceback": _LIST},
     "input_request": {"prompt": _TEXT, "password": _BOOL},
+    "sandbox_request": {"magic_id": _TEXT, "action": _TEXT},
     "progress": {"message": _TEXT},
     "result": {"data": (dict, list, str, int, float, bool, type(None))},
     "alert": {"message": _TEXT},

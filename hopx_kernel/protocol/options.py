@@ -36,6 +36,8 @@ class RunnerOptions:
         Environment variables for the interpreter, on top of what the sandbox gives it.
     adapt_progress : bool
         Whether bars of tqdm and rich become progress events.
+    beside : bool
+        Whether cells have ``%sandbox``: the host answers their ``sandbox_request``.
     """
 
     memory_bytes: Optional[int] = None
@@ -47,6 +49,7 @@ class RunnerOptions:
     cwd: str = "/workspace"
     env: Dict[str, str] = field(default_factory=dict)
     adapt_progress: bool = True
+    beside: bool = False
 
     def to_json(self) -> str:
         """One line of ASCII."""

@@ -81,6 +81,9 @@ class BaseShell(ABC):
     def activate(self, services: Services) -> None:
         """Take up work in the forked interpreter."""
 
+    def open_beside(self, services: Services) -> None:  # noqa: B027 - a shell without magics has none of these either
+        """Give cells ``%sandbox``, which the host serves."""
+
     @abstractmethod
     async def run(self, request: CellRequest) -> Dict[str, Any]:
         """Run a cell; gives the content of its ``execute_reply`` without ``reason`` and times."""

@@ -24,6 +24,12 @@ _NAME = "_hopx_runner"
 _MAIN = f"import sys\nfrom {_NAME}.runner.main import main\nmain(sys.argv)\n"
 _PACKAGE = Path(__file__).parent.parent
 
+#: What goes in beside the errors. The library's own face is not among it, only what lies inside of sandboxes.
+_FOLDERS = ("protocol", "runner", "library/inside")
+
+#: This module, and a program that the host hands to a sandbox as text.
+_LEFT_OUT = (Path(__file__), _PACKAGE / "library" / "inside" / "files.py")
+
 #: No file's date goes in.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -35,7 +41,8 @@ def build_bundle() -> bytes:
     Every module is in it twice, compiled for the Python that builds it and as source for any other. It is kept beside
     this module's bytecode and under the same rule, by dates and sizes, since a kernel that starts waits for it.
     """
-    paths = [_PACKAGE / "errors.py", *sorted(_PACKAGE.glob("protocol/*.py")), *sorted(_PACKAGE.glob("runner/*.py"))]
+    paths = [_PACKAGE / "errors.py", *(path for folder in _FOLDERS for path in sorted(_PACKAGE.glob(f"{folder}/*.py")))]
+    paths = [path for path in paths if path not in _LEFT_OUT]
     cache = Path(importlib.util.cache_from_source(__file__)).with_suffix(".zip")
     stamp = _stamp(paths)
     try:
@@ -73,10 +80,9 @@ def _build(paths: list[Path]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "__main__", _MAIN, compile(_MAIN, "__main__.py", "exec", dont_inherit=True))
-        _add(archive, f"{_NAME}/__init__", "", compile("", "__init__.py", "exec", dont_inherit=True))
+        for package in (_NAME, f"{_NAME}/library"):
+            _add(archive, f"{package}/__init__", "", compile("", "__init__.py", "exec", dont_inherit=True))
         for path in paths:
-            if path == Path(__file__):
-                continue
             # Not compiled anew but from the module's own cached bytecode, as an import would take it.
             code = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
             assert code is not None, path

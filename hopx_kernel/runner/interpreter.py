@@ -79,6 +79,8 @@ class Interpreter:
         self._outlet.start_ticker()
         self._shell.activate(self._services)
         self._comms.install(self._shell)
+        if self._options.beside:
+            self._shell.open_beside(self._services)
         self._outlet.send(Message("_ready"))
         while True:
             try:
@@ -148,6 +150,9 @@ class Interpreter:
     def _take(self, message: Message) -> None:
         if message.msg_type == "input_reply":
             self._services.take_input(message.parent_id, message.content["value"])
+        elif message.msg_type == "sandbox_reply":
+            if self._services.beside is not None:
+                self._services.beside.take(message)
         elif message.msg_type in self._queries and self._interrupts.code_runs and self._run is not None:
             self._answer(message)
         elif message.msg_type.startswith("comm_") and self._comms.is_control(message):
@@ -248,7 +253,13 @@ class Interpreter:
         self._outlet.send(Message(reply, content, parent_id=message.msg_id))
 
     def _complete(self, message: Message) -> Dict[str, Any]:
-        return self._shell.complete(message.content["code"], message.content["cursor_pos"])
+        code, cursor_pos, own = message.content["code"], message.content["cursor_pos"], message.content.get("own")
+        if own is None:
+            return self._shell.complete(code, cursor_pos)
+        from ..library.inside.names import complete_own
+
+        matches = complete_own(own, code[:cursor_pos], self._shell.module.__dict__)
+        return {"status": "ok", "matches": matches, "cursor_start": 0, "cursor_end": cursor_pos, "metadata": {}}
 
     def _inspect(self, message: Message) -> Dict[str, Any]:
         content = message.content

@@ -7,12 +7,15 @@ import getpass
 import queue
 import sys
 import warnings
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from ..protocol.messages import Message, Role, check_message
 from .forked import leave
 from .outlet import Outlet
 from .parents import get_parent_id
+
+if TYPE_CHECKING:
+    from .beside import Beside
 
 __all__ = ["Services", "StdinNotImplementedError"]
 
@@ -28,6 +31,8 @@ class Services:
     ----------
     allow_stdin : bool
         Whether the present run may ask for input.
+    beside : Beside or None
+        Serves ``%sandbox``, where the host makes sandboxes beside this one.
     payload : list of dict
         The present run's Jupyter payloads, where no shell keeps them.
     """
@@ -35,6 +40,7 @@ class Services:
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         self.allow_stdin = False
+        self.beside: "Optional[Beside]" = None
         self._answers: "queue.SimpleQueue[Tuple[str, str]]" = queue.SimpleQueue()
 
     def emit(

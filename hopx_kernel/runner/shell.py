@@ -22,6 +22,7 @@ from traitlets.config import Config
 
 from . import limits
 from .base_shell import BaseShell, CellRequest, error_content
+from .beside import Beside
 from .frames_of_ours import hide_own_frames, note_of_calls
 from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
 from .jsonable import safe_str
@@ -190,6 +191,9 @@ class IPythonShell(BaseShell):
         # IPython's debugger and traceback formatters kept the streams of the time before the fork.
         ip.init_io()
         ip.user_ns.pop("_hopx", None)
+
+    def open_beside(self, services: Services) -> None:
+        services.beside = Beside(services, self._ip)
 
     async def run(self, request: CellRequest) -> Dict[str, Any]:
         ip = self._ip

@@ -80,6 +80,7 @@ class Supervisor:
             "is_complete_request": self._on_question,
             "comm_info_request": self._on_question,
             "input_reply": self._on_input,
+            "sandbox_reply": self._on_input,
             "comm_open": self._on_comm,
             "comm_msg": self._on_comm,
             "comm_close": self._on_comm,
