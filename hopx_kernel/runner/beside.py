@@ -64,7 +64,7 @@ class Beside:
             "line": line,
             "cell": cell,
             "allow_stdin": self._services.allow_stdin,
-            "execution_count": self._shell.execution_count,
+            "execution_count": self._shell.displayhook.prompt_count,
         }
         use.send("begin", content)
         return use.serve()

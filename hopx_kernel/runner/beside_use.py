@@ -124,7 +124,7 @@ class Use:
 def _make_error(content: Dict[str, Any], interrupt: Optional[KeyboardInterrupt]) -> BaseException:
     """The exception that the host's last words stand for, shown as they say."""
     name, evalue = content["ename"], content["evalue"]
-    lines: List[str] = content.get("traceback") or [f"{name}: {evalue}"]
+    lines: List[str] = content.get("traceback") or [f"{name}: {evalue}" if evalue else name]
     error: Any
     if name == "UsageError":
         return _usage_error(evalue)
