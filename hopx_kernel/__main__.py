@@ -38,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     if command in ("--help", "-h", "help"):
         print(_HELP)
         return 0
+    if not command.startswith("-"):  # Jupyter's own arguments are options
+        print(f"There is no command {command!r}.\n\n{_HELP}", file=sys.stderr)
+        return 2
     launch(arguments)
     return 0
 

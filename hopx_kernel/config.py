@@ -6,28 +6,22 @@ and the sandboxes' options, and nothing else of Jupyter before it is asked to re
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, TraitType, Unicode
 from traitlets.config import Config, Configurable
-from traitlets.config.loader import (
-    ConfigFileNotFound,
-    JSONFileConfigLoader,
-    KVArgParseConfigLoader,
-    PyFileConfigLoader,
-)
+from traitlets.config.loader import JSONFileConfigLoader, KVArgParseConfigLoader, PyFileConfigLoader
 
+from .option_sources import ARGUMENT_PREFIX, VARIABLE_PREFIX, option_files
 from .protocol import RunnerOptions
 from .sandboxes.options import SandboxOptions
 
-__all__ = ["CONFIG_NAME", "ByteSize", "HopxConfig", "load_config"]
-
-#: Name of the configuration file, without its extension, in Jupyter's configuration directories.
-CONFIG_NAME = "jupyter_hopx_kernel_config"
+__all__ = ["ByteSize", "HopxConfig", "load_config"]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
 _DEFAULTS = SandboxOptions()
@@ -221,14 +215,21 @@ class HopxConfig(Configurable):
 def environment_config(environ: Mapping[str, str]) -> Config:
     """The options that environment variables give.
 
-    Raises `TraitError`, which names the variable, for a value that the option cannot have.
+    Raises `TraitError`, which names the variable, for a value that the option cannot have, and for a variable that is
+    nearly an option's.
     """
     config = Config()
-    for name, trait in HopxConfig.class_traits(config=True).items():
-        variable = "HOPX_" + name.upper()
-        text = environ.get(variable)
-        if text is None:
+    variables = {VARIABLE_PREFIX + name.upper(): name for name in HopxConfig.class_trait_names(config=True)}
+    for variable, text in environ.items():
+        if not variable.startswith(VARIABLE_PREFIX):
             continue
+        if variable not in variables:
+            # Other programs have variables of this prefix too; one that is meant for this one would go unheard.
+            if near := difflib.get_close_matches(variable, variables, 1, 0.85):
+                raise TraitError(f"{variable} is no option; did you mean {near[0]}?")
+            continue
+        name = variables[variable]
+        trait = HopxConfig.class_traits()[name]
         try:
             config.HopxConfig[name] = _read(trait, text)
         except (TraitError, ValueError, SyntaxError) as exc:
@@ -249,24 +250,41 @@ def file_config() -> Config:
 
     Raises `TraitError`, which names the file, for one that cannot be read.
     """
-    from jupyter_core.paths import jupyter_config_path
-
     config = Config()
-    for directory in reversed(jupyter_config_path()):
-        for loader, extension in ((JSONFileConfigLoader, ".json"), (PyFileConfigLoader, ".py")):
-            try:
-                config.merge(loader(CONFIG_NAME + extension, path=directory).load_config())
-            except ConfigFileNotFound:
-                continue
-            except Exception as exc:  # the file is Python, and raises what it likes
-                raise TraitError(f"{Path(directory, CONFIG_NAME + extension)} cannot be read: {exc}") from exc
+    for path in option_files():
+        loader = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
+        try:
+            config.merge(loader(path.name, path=str(path.parent)).load_config())
+        except Exception as exc:  # the file is Python, and raises what it likes
+            raise TraitError(f"{path} cannot be read: {exc}") from exc
     return config
 
 
 def argument_config(argv: Sequence[str]) -> Config:
-    """The options in command line arguments; those of other classes are left to whoever owns them."""
-    own = [argument for argument in argv if argument.startswith("--HopxConfig.")]
+    """The options in command line arguments; those of other classes are left to whoever owns them.
+
+    Raises `TraitError` for one without a value.
+    """
+    own: list[str] = []
+    for index, argument in enumerate(argv):
+        if not argument.startswith(ARGUMENT_PREFIX):
+            continue
+        values = list(itertools.takewhile(lambda value: not value.startswith("-"), argv[index + 1 :]))
+        if "=" in argument:
+            own.append(argument)
+        elif values:
+            own += [f"{argument}={value}" for value in values]
+        else:
+            raise TraitError(f"{argument} has no value")
     return KVArgParseConfigLoader(own, classes=[HopxConfig]).load_config()
+
+
+def _check_names(config: Config) -> None:
+    known = HopxConfig.class_trait_names(config=True)
+    for name in config.get("HopxConfig", {}):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise TraitError(f"There is no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
 def load_config(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> HopxConfig:
@@ -282,11 +300,13 @@ def load_config(argv: Sequence[str] = (), environ: Mapping[str, str] | None = No
     Raises
     ------
     TraitError
-        An option has a value that it cannot have; the message names the option or the variable.
+        An option has a value that it cannot have, or there is none of this name; the message names the option or the
+        variable.
     """
     config = file_config()
     config.merge(environment_config(os.environ if environ is None else environ))
     config.merge(argument_config(argv))
+    _check_names(config)
     loaded = HopxConfig(config=config)
     loaded.output_limit_bytes(False)
     return loaded

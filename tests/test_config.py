@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traitlets import TraitError
+from traitlets import Bool, Enum, Float, Integer, TraitError
 
 from hopx_kernel.config import HopxConfig, load_config
 
@@ -81,6 +81,49 @@ def test_wrong_value_names_its_option(variable: str, value: str) -> None:
         load_config([], {variable: value})
     with pytest.raises(TraitError, match=f"(?i){variable.removeprefix('HOPX_')}"):
         load_config([f"--HopxConfig.{variable.removeprefix('HOPX_').lower()}={value}"], {})
+
+
+def test_value_may_stand_behind_its_option() -> None:
+    config = load_config(["--HopxConfig.kind", "process", "--HopxConfig.env", "A=b c", "D=e", "-f", "x.json"], {})
+    assert config.kind == "process" and config.env == {"A": "b c", "D": "e"}
+
+
+@pytest.mark.parametrize("argv", [["--HopxConfig.network"], ["--HopxConfig.kind", "-f", "x.json"]])
+def test_option_without_a_value_is_named(argv: list[str]) -> None:
+    with pytest.raises(TraitError, match=r"--HopxConfig\.(network|kind) has no value"):
+        load_config(argv, {})
+
+
+def test_option_that_there_is_not_is_named_with_the_one_that_was_meant(config_directory: Path) -> None:
+    with pytest.raises(TraitError, match=r"memroy_limit.*memory_limit"):
+        load_config(["--HopxConfig.memroy_limit=1GiB"], {})
+    with pytest.raises(TraitError, match=r"HOPX_NETWROK.*HOPX_NETWORK"):
+        load_config([], {"HOPX_NETWROK": "True"})
+    (config_directory / "jupyter_hopx_kernel_config.py").write_text("c.HopxConfig.process_limits = 5\n")
+    with pytest.raises(TraitError, match=r"process_limits.*process_limit"):
+        load_config([], {})
+
+
+def other_value(name: str) -> str:
+    """A value that an option can have and does not have by default, as a text."""
+    trait = HopxConfig.class_traits()[name]
+    if isinstance(trait, Bool):
+        return str(not trait.default_value)
+    if isinstance(trait, Enum):
+        return str(next(value for value in trait.values or () if value != trait.default_value))
+    if isinstance(trait, Float | Integer):
+        return str(trait.default_value + 3)
+    return {"env": "A=B", "output_limit": "6kB"}.get(name, "7kB")  # a size, and a text or list of texts as good as any
+
+
+@pytest.mark.parametrize("name", HopxConfig.class_trait_names(config=True))
+def test_every_option_can_be_given_in_all_three_ways(name: str, config_directory: Path) -> None:
+    text = other_value(name)
+    default = getattr(load_config([], {}), name)
+    by_variable = getattr(load_config([], {f"HOPX_{name.upper()}": text}), name)
+    by_argument = getattr(load_config([f"--HopxConfig.{name}={text}"], {}), name)
+    (config_directory / "jupyter_hopx_kernel_config.py").write_text(f"c.HopxConfig.{name} = {by_variable!r}\n")
+    assert default != by_variable == by_argument == getattr(load_config([], {}), name)
 
 
 def test_broken_file_says_so(config_directory: Path) -> None:

@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "loops": set(),
+    "option_sources": set(),
     "protocol": {"errors"},
     "library.inside": set(),
     # pure stages of output
@@ -76,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
         "trust",
     },
     # the kernel
-    "config": {"protocol", "sandboxes"},
+    "config": {"option_sources", "protocol", "sandboxes"},
     "kernel.history": set(),
     "kernel.stdin": set(),
     "kernel.iopub": set(),
@@ -135,7 +136,7 @@ ALLOWED: dict[str, set[str]] = {
         *("kernel.shaping", "kernel.stdin"),
     },
     "kernel.app": {"config", "kernel.iopub", "kernel.kernel", "sandboxes"},
-    "kernel.prestart": {"errors", "protocol", "sandboxes"},
+    "kernel.prestart": {"errors", "option_sources", "protocol", "sandboxes"},
     "kernel.launching": {"config", "errors", "sandboxes"},
     "kernelspec": set(),
     "doctor": {"errors", "kernelspec", "sandboxes"},

@@ -7,20 +7,17 @@ used before anything else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
+from ..option_sources import ARGUMENT_PREFIX, VARIABLE_PREFIX, option_files
 from ..protocol import RunnerOptions
 from ..sandboxes.options import SandboxOptions
 
 if TYPE_CHECKING:
     from ..sandboxes.spawn import Spawned
 
-__all__ = ["CONFIG_NAME", "default_runner_options", "is_configured", "prestart"]
-
-#: Name of the configuration file, without its extension, in Jupyter's configuration directories.
-CONFIG_NAME = "jupyter_hopx_kernel_config"
+__all__ = ["default_runner_options", "is_configured", "prestart"]
 
 
 def prestart(argv: Sequence[str], environ: Mapping[str, str]) -> Spawned | None:
@@ -41,12 +38,10 @@ def prestart(argv: Sequence[str], environ: Mapping[str, str]) -> Spawned | None:
 
 def is_configured(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether any option may have another value than its default."""
-    from jupyter_core.paths import jupyter_config_path
-
     return (
-        any(name.startswith("HOPX_") for name in environ)
-        or any(argument.startswith("--HopxConfig") for argument in argv)
-        or any(Path(path, CONFIG_NAME + end).exists() for path in jupyter_config_path() for end in (".py", ".json"))
+        any(name.startswith(VARIABLE_PREFIX) for name in environ)
+        or any(argument.startswith(ARGUMENT_PREFIX) for argument in argv)
+        or any(True for _ in option_files())
     )
 
 

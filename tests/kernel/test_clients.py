@@ -105,6 +105,11 @@ def test_install_of_a_bad_name_says_so(tmp_path: Path) -> None:
     assert done.returncode == 1 and "no spaces" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_unknown_command_is_told_and_launches_no_kernel() -> None:
+    done = subprocess.run([sys.executable, "-m", "hopx_kernel", "docter"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "'docter'" in done.stderr and "doctor" in done.stderr
+
+
 @pytest.mark.parametrize("argv", [["--version"], ["--help"]])
 def test_command_line_tells_of_itself(argv: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "hopx_kernel", *argv], capture_output=True, text=True, check=True)
