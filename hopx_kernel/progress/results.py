@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Any
 
-from .snapshot import COLORS, NO_MATH
+from .fragments import COLORS, FONT, MUTED, NO_MATH
 from .values import clean_text
 
 __all__ = ["alert_bundle", "omitted_bundle", "result_bundle"]
@@ -47,9 +47,9 @@ def alert_bundle(message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     color = COLORS["failed"]
     style = (
         f"border-left:4px solid {color};background:rgba(229,57,53,0.1);border-radius:4px;padding:8px 12px;margin:4px 0;"
-        "max-width:936px;white-space:pre-wrap;overflow-wrap:anywhere"
+        f"max-width:960px;box-sizing:border-box;white-space:pre-wrap;overflow-wrap:anywhere;{FONT}"
     )
-    head = f'<span style="color:{color};font-weight:600">✗ Error</span> '
+    head = f'<span style="color:{color}">✗</span> <span style="font-weight:600">Error</span> '
     html = f'<div class="{NO_MATH}" style="{style}">{head}{escape(shown)}</div>'
     return {"text/html": html, "text/plain": f"✗ Error: {shown}"}, {}
 
@@ -57,7 +57,7 @@ def alert_bundle(message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def omitted_bundle(count: int, noun: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make data and metadata of the line that says how many there were beyond those that are shown."""
     text = f"… and {count:,} more {noun}{'s' if count != 1 else ''} of this cell"
-    return {"text/html": f'<div style="opacity:0.7">{text}</div>', "text/plain": text}, {}
+    return {"text/html": f'<div style="{MUTED}">{text}</div>', "text/plain": text}, {}
 
 
 def _pretty(data: Any) -> str:
@@ -80,7 +80,7 @@ def _html(data: Any, is_open: bool) -> str:
 
 
 def _node(value: Any, name: str, depth: int, is_open: bool, budget: list[int]) -> str:
-    label = f'<span style="color:#1e88e5">{escape(clean_text(name, 100))}</span>'
+    label = f'<span style="{MUTED}"><bdi>{escape(clean_text(name, 100))}</bdi></span>'
     if not isinstance(value, (dict, list)) or not value or depth >= _MAX_DEPTH or budget[0] <= 0:
         shown = _leaf(value)
         budget[0] -= len(shown) + len(name)
@@ -92,9 +92,9 @@ def _node(value: Any, name: str, depth: int, is_open: bool, budget: list[int]) -
             break
         inner.append(_node(child, str(key), depth + 1, is_open, budget))
     if len(inner) < len(entries):
-        inner.append(f'<div style="padding-left:14px;opacity:0.7">… and {len(entries) - len(inner):,} more</div>')
+        inner.append(f'<div style="padding-left:14px;{MUTED}">… and {len(entries) - len(inner):,} more</div>')
     size = f"{{{len(entries):,}}}" if isinstance(value, dict) else f"[{len(entries):,}]"
-    summary = f'<summary style="cursor:pointer">{label} <span style="opacity:0.6">{size}</span></summary>'
+    summary = f'<summary style="cursor:pointer">{label} <span style="{MUTED}">{size}</span></summary>'
     state = " open" if is_open or depth == 0 else ""
     return f'<details{state} style="padding-left:{14 if depth else 0}px">{summary}{"".join(inner)}</details>'
 

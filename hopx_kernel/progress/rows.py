@@ -19,6 +19,9 @@ _MAX_DEPTH = 6
 #: Finished tasks that nobody is the parent of: they fold when they are more than these, all but the latest.
 _FOLD_ROOTS, _KEEP_ROOTS = 12, 6
 
+#: Room for a count that nobody knows the end of.
+_SOME = "100,000"
+
 #: What goes first when there are more tasks than rows.
 _RANK = {"failed": 0, "running": 1, "stopped": 2, "done": 3}
 
@@ -42,8 +45,10 @@ class Row:
         The task's; unique among the rows.
     percent : float or None
         None where the end is not known: an indeterminate bar.
-    facts : tuple of str
-        Count, rate, time left or taken.
+    time, count, unit, rate : str
+        Time left or taken, how much is done of how much, units a second; each empty where it is not known.
+    count_whole : str
+        What the count will be in the end, so that it can have its place from the beginning.
     is_red : bool
         Failed, or the run's own bar after an alert.
     folded : tuple of Row
@@ -55,10 +60,20 @@ class Row:
     state: State
     label: str
     percent: float | None
-    facts: tuple[str, ...] = ()
+    time: str = ""
+    count: str = ""
+    count_whole: str = ""
+    unit: str = ""
+    rate: str = ""
     metrics: tuple[Metric, ...] = ()
     is_red: bool = False
     folded: tuple[Row, ...] = ()
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What is known of time, count and rate."""
+        count = f"{self.count} {self.unit}" if self.unit else self.count
+        return tuple(fact for fact in (self.time, count, self.rate) if fact)
 
 
 def make_rows(model: ProgressModel, now: float, limit: int) -> tuple[list[Row], int]:
@@ -133,36 +148,41 @@ class _Layout:
         return [task for task in done if task is not latest]
 
     def _row(self, task: Task, depth: int) -> Row:
+        count, whole = _count(task)
+        speed = task.rate(self._now)
         return Row(
             key=task.key,
             depth=depth,
             state=task.state,
             label=task.message,
             percent=task.percent,
-            facts=_facts(task, self._now),
+            time=_time(task, self._now),
+            count=count,
+            count_whole=whole,
+            unit="" if task.unit == "B" or not count else task.unit,
+            rate="" if speed is None else rate(speed, task.unit),
             metrics=_metrics(task),
             is_red=task.state == "failed" or (self._model.alerts > 0 and task.key == self._own),
         )
 
 
-def _facts(task: Task, now: float) -> tuple[str, ...]:
-    facts = []
-    if task.current is not None:
-        if task.total is not None:
-            unit = task.unit
-            whole = amount(task.total, unit)
-            facts.append(f"{amount(task.current, 'B' if unit == 'B' else '')}/{whole}")
-        else:
-            facts.append(amount(task.current, task.unit))
-        speed = task.rate(now)
-        if speed is not None:
-            facts.append(rate(speed, task.unit))
+def _count(task: Task) -> tuple[str, str]:
+    """The count, and what it will be when it is complete; bytes have their units with them."""
+    if task.current is None:
+        return "", ""
+    unit = "B" if task.unit == "B" else ""
+    done = amount(task.current, unit)
+    if task.total is None:
+        return done, max(done, _SOME, key=len)
+    whole = amount(task.total, unit)
+    return f"{done}/{whole}", f"{whole}/{whole}"
+
+
+def _time(task: Task, now: float) -> str:
     left = task.time_left(now)
     if left is not None and left < 1e8:
-        facts.append(f"{duration(left)} left")
-    elif task.state != "running" or task.elapsed(now) >= 1:
-        facts.append(duration(task.elapsed(now)))
-    return tuple(fact for fact in facts if fact)
+        return f"{duration(left)} left"
+    return duration(task.elapsed(now)) if task.state != "running" or task.elapsed(now) >= 1 else ""
 
 
 def _metrics(task: Task) -> tuple[Metric, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Series", "metric_text", "sparkline"]
+__all__ = ["BLOCKS", "Series", "metric_text", "sparkline"]
 
 #: Points that a series keeps. When they are reached every second one is dropped and from then on one in two is
 #: kept, in four, and so on: the shape of the whole stays, in bounded memory.
 MAX_POINTS = 240
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+#: What a sparkline is made of, from low to high.
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Series:
@@ -33,7 +34,7 @@ class Series:
             self._stride *= 2
 
 
-def sparkline(series: Series, width: int = 12) -> str:
+def sparkline(series: Series, width: int = 16) -> str:
     """Draw a series in at most `width` block characters; nothing for fewer than two points."""
     values = [*series.points[:-1], series.last] if series.points else []
     if len(values) < 2:
@@ -45,8 +46,8 @@ def sparkline(series: Series, width: int = 12) -> str:
     heights[-1] = series.last
     low, high = min(heights), max(heights)
     if high <= low:
-        return _BLOCKS[3] * count
-    return "".join(_BLOCKS[min(7, int((height - low) / (high - low) * 8))] for height in heights)
+        return BLOCKS[3] * count
+    return "".join(BLOCKS[min(7, int((height - low) / (high - low) * 8))] for height in heights)
 
 
 def metric_text(value: float) -> str:

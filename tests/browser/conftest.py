@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,18 @@ def _wait_url(process: subprocess.Popen[bytes]) -> str:
             return str(json.loads(text)["url"])
         time.sleep(0.1)
     raise TimeoutError("JupyterLab did not start within 60 s: see test-output/lab.log")
+
+
+def set_theme(server: LabServer, theme: str) -> None:
+    """Choose a theme, as JupyterLab itself stores the user's setting."""
+    request = urllib.request.Request(
+        f"{server.url}lab/api/settings/@jupyterlab/apputils-extension:themes",
+        method="PUT",
+        data=json.dumps({"raw": json.dumps({"theme": theme})}).encode(),
+        headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30):
+        pass
 
 
 @pytest.fixture(scope="module")

@@ -193,8 +193,8 @@ def test_markup_is_text(header: Header) -> None:
     assert header.page.evaluate("window.owned") is None
 
 
-def test_colours_follow_jupyterlabs_theme(header: Header) -> None:
-    header.page.evaluate("document.body.style.setProperty('--jp-brand-color1', 'rgb(1, 2, 3)')")
+def test_text_follows_jupyterlabs_theme(header: Header) -> None:
+    header.page.evaluate("document.body.style.setProperty('--jp-content-font-color1', 'rgb(1, 2, 3)')")
     assert header.part("word").evaluate("element => getComputedStyle(element).color") == "rgb(1, 2, 3)"
 
 

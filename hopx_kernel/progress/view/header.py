@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import Any, Protocol
 
 import ipywidgets
 
+from ..fragments import COLORS, GLYPHS, header_html
 from ..run import RunRecord
-from ..snapshot import COLORS, GLYPHS
+from ..snapshot import header_facts
 from ..words import duration
 
 __all__ = ["Header", "PlainHeader", "make_header"]
+
+#: Silence shorter than this is not worth a word: the host is told of a life sign every five.
+QUIET_SECONDS = 12.0
 
 
 class Header(Protocol):
@@ -65,7 +68,7 @@ class PlainHeader:
         self._button.on_click(self._clicked)
         parts = [self._text] if on_stop is None else [self._text, self._button]
         layout = ipywidgets.Layout(align_items="center", justify_content="space-between", max_width="960px")
-        self._box = ipywidgets.HBox(parts, layout=layout)
+        self._box = ipywidgets.HBox(parts, layout=layout).add_class("hopx-plain-header")
 
     @property
     def widget(self) -> ipywidgets.Widget:
@@ -74,16 +77,13 @@ class PlainHeader:
 
     def update(self, run: RunRecord, alerts: int, now: float) -> int:
         """Bring it up to date."""
-        color = COLORS["failed" if alerts and run.state == "running" else run.state]
-        parts = [duration(run.elapsed(now)), run.place, *run.usage()]
-        if now - run.last_sign > 10:
-            parts.append(f"last sign of life {duration(now - run.last_sign)} ago")
-        if alerts:
-            parts.append(f"{alerts:,} alert{'s' if alerts != 1 else ''}")
-        if run.note:
-            parts.append(run.note)
-        glyph = f'<span style="color:{color};font-weight:600">{GLYPHS[run.state]} {run.word}</span>'
-        value = f'{glyph}<span style="opacity:0.7"> · {escape(" · ".join(parts))}</span>'
+        is_alerted = alerts > 0 and run.state in ("running", "done")
+        color = COLORS["failed" if is_alerted else run.state]
+        facts = [duration(run.elapsed(now)), run.place, *run.usage()]
+        if now - run.last_sign > QUIET_SECONDS:
+            facts.append(f"last sign of life {duration(now - run.last_sign)} ago")
+        facts.extend(header_facts(run, now, alerts)[2:])
+        value = header_html(run.word, "!" if is_alerted else GLYPHS[run.state], color, facts)
         is_stopping = run.state == "stopping"
         sent = int(value != self._text.value) + int(is_stopping != self._button.disabled)
         self._text.value = value

@@ -6,8 +6,9 @@ import ipywidgets
 from ipywidgets.widgets.widget_int import ProgressStyle
 from ipywidgets.widgets.widget_string import HTMLStyle
 
+from ..fragments import MUTED, detail_html, label_html
 from ..rows import Row
-from ..snapshot import detail_html, hidden_text, label_html
+from ..snapshot import hidden_text
 
 __all__ = ["Line", "Shared", "hidden_line"]
 
@@ -77,7 +78,7 @@ class Line:
 
 def hidden_line(count: int) -> str:
     """HTML that says how many tasks are not shown, or nothing."""
-    return f'<span style="opacity:0.7">{hidden_text(count)}</span>' if count else ""
+    return f'<span style="{MUTED}">{hidden_text(count)}</span>' if count else ""
 
 
 def _is_unknown(row: Row) -> bool:

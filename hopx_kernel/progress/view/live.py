@@ -14,6 +14,7 @@ from ..rows import make_rows
 from ..run import RunRecord
 from .header import Header, make_header
 from .lines import Line, Shared, hidden_line
+from .style import GRID_GAP, GRID_TEMPLATE, RUN_CLASS, STYLE
 
 __all__ = ["MAX_LINES", "LiveView"]
 
@@ -26,31 +27,6 @@ _kept: deque[tuple[ipywidgets.Widget, ipywidgets.Widget]] = deque()
 
 #: How long a front end may take to show that it has anywidget, in seconds; then it gets a plain header.
 _FALLBACK_SECONDS = 3.0
-
-_CLASS = "hopx-run"
-# Of our own making, no value of a run gets in: thin rounded bars, no margins that a table would not have, and stripes
-# that move where the end is not known.
-_STYLE = """<style>
-.hopx-run .widget-html, .hopx-run .widget-html-content { margin: 0; min-width: 0; height: auto; line-height: 20px;
-  align-self: center;
-  font-family: system-ui, -apple-system, 'Segoe UI', sans-serif; font-size: 13px; color: inherit }
-.hopx-run { color: var(--jp-content-font-color1, inherit); overflow: visible }
-.hopx-run .widget-hprogress { margin: 0; height: 8px; align-self: center; width: 100% }
-.hopx-run .widget-hprogress .progress { height: 8px; margin: 0; border: none; border-radius: 4px; overflow: hidden;
-  background: rgba(128, 128, 128, .25) }
-.hopx-run .widget-hprogress .progress-bar { border-radius: 4px; transition: width .12s linear; background: #1e88e5 }
-.hopx-run .hopx-done .progress-bar { background: #43a047 }
-.hopx-run .hopx-failed .progress-bar { background: #e53935 }
-.hopx-run .hopx-failed .progress { background: rgba(229, 57, 53, .25) }
-.hopx-run .hopx-stopped .progress-bar { background: #9e9e9e }
-.hopx-run .hopx-folded { visibility: hidden }
-.hopx-run .hopx-unknown .progress-bar { width: 100% !important; opacity: .55; background-size: 28px 28px;
-  background-image: linear-gradient(45deg, rgba(255,255,255,.45) 25%, transparent 25%, transparent 50%,
-  rgba(255,255,255,.45) 50%, rgba(255,255,255,.45) 75%, transparent 75%); animation: hopx-move 1.2s linear infinite }
-@keyframes hopx-move { from { background-position: 0 0 } to { background-position: 28px 0 } }
-@media (prefers-reduced-motion: reduce) { .hopx-run .hopx-folded { visibility: hidden }
-.hopx-run .hopx-unknown .progress-bar { animation: none } }
-</style>"""
 
 
 class LiveView:
@@ -75,16 +51,11 @@ class LiveView:
         self._order: list[str] = []
         self._header: Header | None = make_header(options.header, on_stop)
         self._fallback_due: float | None = None
-        self._grid_layout = ipywidgets.Layout(
-            grid_template_columns="minmax(0, 26fr) minmax(0, 24fr) minmax(0, 50fr)",
-            grid_gap="4px 14px",
-            width="100%",
-            max_width="960px",
-        )
+        self._grid_layout = ipywidgets.Layout(grid_template_columns=GRID_TEMPLATE, grid_gap=GRID_GAP, width="100%")
         self._grid = ipywidgets.GridBox(layout=self._grid_layout)
         # Carries the style, and says how many tasks are not shown.
-        self._foot = self._shared.html(_STYLE)
-        self._root = ipywidgets.VBox(self._children()).add_class(_CLASS)
+        self._foot = self._shared.html(STYLE)
+        self._root = ipywidgets.VBox(self._children()).add_class(RUN_CLASS)
 
     @property
     def fallback_due(self) -> float | None:
@@ -127,7 +98,7 @@ class LiveView:
                 sent += 3
             sent += line.update(row)
         sent += self._arrange([row.key for row in rows])
-        text = _STYLE + hidden_line(hidden)
+        text = STYLE + hidden_line(hidden)
         if text != self._foot.value:
             self._foot.value = text
             sent += 1
