@@ -129,6 +129,9 @@ class Control:
         self.lost = self.lost or reason
         if self._sock.fileno() >= 0:
             anyio.notify_closing(self._sock)
+            # A forked child of this program may hold it too: the launcher is to see its end all the same.
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
             self._sock.close()
         self._tell()
 

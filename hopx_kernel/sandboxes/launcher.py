@@ -102,28 +102,31 @@ class Launcher:
 
     def read(self, fds: list[int], number: bytes, path: bytes) -> None:
         """Copy a file into a pipe."""
-        self.work(number, lambda: copy(os.open(path, os.O_RDONLY | os.O_NOCTTY), fds[0]))
+        self.work(number, lambda: copy(open_file(path, os.O_RDONLY), fds[0]))
 
     def write(self, fds: list[int], number: bytes, path: bytes) -> None:
         """Copy a pipe into a file, making its directories."""
 
         def store() -> None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOCTTY
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             try:
-                target = os.open(path, flags, 0o666)
+                target = open_file(path, flags)
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                target = os.open(path, flags, 0o666)
+                target = open_file(path, flags)
             copy(fds[0], target)
 
         self.work(number, store)
 
     def signal(self, _fds: list[int], number: bytes, signum: bytes) -> None:
-        """Signal a process and its group."""
+        """Signal a process and its group; a kill ends what has left the group too."""
         pid = self.pids.get(number)
-        if pid is not None:
+        if pid is None:
+            return
+        others = descendants(pid) if int(signum) == signal.SIGKILL else set()
+        for send, target in [(os.killpg, pid), *((os.kill, other) for other in others)]:
             try:
-                os.killpg(pid, int(signum))
+                send(target, int(signum))
             except OSError:  # it has just ended
                 pass
 
@@ -196,6 +199,31 @@ class Launcher:
 
     def send(self, *fields: bytes) -> None:
         self.control.send(b"\0".join(fields))
+
+
+def descendants(ancestor: int) -> set[int]:
+    """The processes that come from one, by whatever way, while all between them live."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{int(name)}/stat", "rb") as file:
+                # The program's name in parentheses may itself hold anything.
+                parents[int(name)] = int(file.read().rpartition(b") ")[2].split()[1])
+        except (OSError, ValueError, IndexError):  # no process, or one that has just ended
+            continue
+    found, new = {ancestor}, {ancestor}
+    while new:
+        new = {pid for pid, parent in parents.items() if parent in new} - found
+        found |= new
+    return found - {ancestor}
+
+
+def open_file(path: bytes, flags: int) -> int:
+    """Open a file, and nothing that has no end or waits for somebody: no pipe, no device."""
+    fd = os.open(path, flags | os.O_NOCTTY | os.O_NONBLOCK, 0o666)
+    if os.fstat(fd).st_mode & 0o170000 not in (0o100000, 0o040000):
+        raise OSError(errno.EINVAL, "")
+    return fd
 
 
 def copy(source: int, target: int) -> None:

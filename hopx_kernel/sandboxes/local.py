@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -251,10 +252,15 @@ class LocalSandbox(BaseSandbox):
         if code == errno.ENOSPC and self.options.disk_bytes is not None:
             limit = self.options.disk_bytes
             return OSError(code, f"No space left: disk_bytes allows {limit} bytes in each writable directory", path)
+        if code in (errno.EINVAL, errno.ENXIO):
+            return OSError(code, "it is a device, a pipe or a socket, not an ordinary file", path)
         return OSError(code, os.strerror(code), path)
 
     async def _end(self, spawned: Spawned) -> None:
         """End the sandbox and wait until nothing of it is left."""
+        # Not closed alone: a forked child of this program may hold it too.
+        with suppress(OSError):
+            spawned.control.shutdown(socket.SHUT_RDWR)
         spawned.control.close()
         # Without its socket the launcher, process 1, ends, and with it everything; bubblewrap waits for that.
         with anyio.move_on_after(_END_SECONDS):

@@ -123,10 +123,13 @@ class ProcessSandbox(BaseSandbox):
         return await self.start_process([self.python, str(bundle), options.to_json()])
 
     async def read_file(self, path: str) -> bytes:
-        return await anyio.Path(self._place(path)).read_bytes()
+        place = self._place(path)
+        await anyio.to_thread.run_sync(_check_ordinary, place)
+        return await anyio.Path(place).read_bytes()
 
     async def write_file(self, path: str, data: bytes) -> None:
         target = anyio.Path(self._place(path))
+        await anyio.to_thread.run_sync(_check_ordinary, Path(target))
         await target.parent.mkdir(parents=True, exist_ok=True)
         await target.write_bytes(data)
 
@@ -165,3 +168,9 @@ class ProcessSandbox(BaseSandbox):
         if sys.platform == "win32":  # without it Python does not start there
             environment["SYSTEMROOT"] = os.environ.get("SYSTEMROOT", "")
         return environment
+
+
+def _check_ordinary(path: Path) -> None:
+    """Raise `OSError` for what has no end or waits for somebody."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, not an ordinary file", str(path))

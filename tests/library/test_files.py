@@ -80,6 +80,24 @@ def test_read_of_what_is_no_text_says_where_and_what_works(sandbox: Sandbox) -> 
         sandbox.files.read("/app/a")
 
 
+@pytest.mark.parametrize("kind", ["local", "process"])
+@pytest.mark.parametrize(
+    "make",
+    ["mkfifo a", "mkfifo a; sleep 60 > a &", "mkfifo a; sleep 60 < a &", "ln -s /dev/zero a", "ln -s /dev/full a"],
+)
+def test_pipes_and_devices_are_neither_read_nor_written(kind: str, make: str) -> None:
+    with Sandbox.create(kind=kind) as sandbox:
+        sandbox.commands.run(make, timeout=30)
+        for call in (sandbox.files.read, lambda path: sandbox.files.write(path, "x")):
+            with pytest.raises(OSError, match="not an ordinary file"):
+                call("/workspace/a")
+
+
+def test_read_of_a_directory_says_so(sandbox: Sandbox) -> None:
+    with pytest.raises(IsADirectoryError, match="/app"):
+        sandbox.files.read("/app")
+
+
 def test_read_only_places_cannot_be_written(sandbox: Sandbox) -> None:
     with pytest.raises(OSError, match="/usr/x"):
         sandbox.files.write("/usr/x", "x")

@@ -94,21 +94,37 @@ async def test_full_disk_names_the_limit() -> None:
         await sandbox.write_file("/tmp/file", bytes(1 << 19))
 
 
-async def test_file_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch, sandbox: LocalSandbox) -> None:
+async def test_file_larger_than_may_be_held_is_given_up(monkeypatch: pytest.MonkeyPatch, sandbox: LocalSandbox) -> None:
+    """A file with a hole costs the sandbox nothing, and may be larger than every memory."""
     monkeypatch.setattr("hopx_kernel.sandboxes.local._MAX_READ_BYTES", 1 << 20)
     object.__setattr__(sandbox.options, "disk_bytes", 1 << 20)
+    await bash(sandbox, "truncate -s 1000G /workspace/file")
     with anyio.fail_after(20), pytest.raises(OSError, match="larger than") as caught:
-        await sandbox.read_file("/dev/zero")
+        await sandbox.read_file("/workspace/file")
     assert caught.value.errno == errno.EFBIG
     assert (await run(sandbox, "echo", "alive")).stdout == "alive\n"
 
 
-async def test_pipe_that_nobody_writes_blocks_only_its_reader(sandbox: LocalSandbox) -> None:
-    await bash(sandbox, "mkfifo /workspace/pipe")
-    with anyio.move_on_after(0.3) as scope:
-        await sandbox.read_file("/workspace/pipe")
-    assert scope.cancelled_caught
-    assert (await run(sandbox, "echo", "alive")).stdout == "alive\n"
+@pytest.mark.parametrize(
+    "make", ["mkfifo file", "mkfifo file; sleep 60 < file & sleep 60 > file &", "ln -s /dev/zero file"]
+)
+async def test_pipes_and_devices_are_refused(sandbox: LocalSandbox, make: str) -> None:
+    await bash(sandbox, f"cd /workspace; exec >/dev/null 2>&1; {make}")
+    with anyio.fail_after(20), pytest.raises(OSError, match="not an ordinary file"):
+        await sandbox.read_file("/workspace/file")
+    with anyio.fail_after(20), pytest.raises(OSError, match="not an ordinary file"):
+        await sandbox.write_file("/workspace/file", b"x")
+
+
+async def test_kill_ends_what_left_the_process_s_group(sandbox: LocalSandbox) -> None:
+    process = await sandbox.start_process(["bash", "-c", "setsid sleep 4321 & echo started; wait"])
+    assert await process.stream.receive() == b"started\n"
+    found = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null | grep -c ^sleep.4321"
+    while (await bash(sandbox, found)).stdout == "0\n":
+        pass
+    await process.kill()
+    while (await bash(sandbox, found)).stdout != "0\n":  # killed, and soon gone
+        pass
 
 
 async def test_file_of_a_sandbox_that_is_over_is_lost(sandbox: LocalSandbox) -> None:
