@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import ByteReceiveStream, TaskStatus
 
 from ..errors import SandboxError, SandboxLostError, SandboxTimeoutError
@@ -21,6 +23,9 @@ __all__ = ["Batch", "Command", "CommandOptions", "Ending", "Pulse"]
 #: After the command's own end its output may be held open by a process that it left in the background. This long
 #: without a byte, and the output is over too.
 QUIET_SECONDS = 0.1
+
+#: More than a command's pipes hold: what comes beyond it was written after the command's end.
+PIPE_BYTES = 2 * 1024 * 1024
 
 #: What is read after a deadline, of what was written before it.
 DRAIN_SECONDS = 1.0
@@ -110,13 +115,18 @@ class Command:
         self._reason = "completed"
         self._error: SandboxError | None = None
         self._pulse: Pulse | None = None
-        self._reading = self._receiving = 0
+        self._reading = self._receiving = self._taken_bytes = 0
         self._splitters: list[LineSplitter] = []
         self._ending: Ending | None = None
         self._lives = False
+        self._batch: Batch | None = None
+        self._given = 0
 
     async def start(self) -> None:
-        """Start it. Raises `FileNotFoundError`, `PermissionError` or `SandboxLostError`."""
+        """Start it. Raises `FileNotFoundError`, `PermissionError` or `SandboxLostError`.
+
+        A cancellation waits until it has started: who reads on later finds it running, and started once.
+        """
         self._owner.check_alive()
         options = self._options
         self._queue = BatchQueue(options.buffer_size, drop_oldest=options.drop_oldest)
@@ -124,17 +134,28 @@ class Command:
         self._scope = anyio.CancelScope()
         self._lives = True
         self._started_at = self._last_output_at = time.monotonic()
-        await self._owner.tasks.start(self._live)
+        with anyio.CancelScope(shield=True):
+            await self._owner.tasks.start(self._live)
 
-    async def receive(self) -> Batch:
-        """Take what there is, waiting for something."""
+    async def receive(self, taken: int) -> Batch:
+        """Take what there is, waiting for something.
+
+        `taken` is how many batches the reader has had. One that did not reach it, since its wait was broken off, is
+        given again.
+        """
+        if self._batch is None or taken == self._given:
+            self._batch = await self._next()
+            self._given += 1
+        return self._batch
+
+    async def _next(self) -> Batch:
         items = await self._queue.get_all()
+        if not items:
+            await self._finished.wait()
         if self._pulse is not None and self._pulse in items:
             self._pulse = None
         dropped_lines, self._dropped_lines = self._dropped_lines, 0
         dropped_bytes, self._dropped_bytes = self._dropped_bytes, 0
-        if not items:
-            await self._finished.wait()
         return Batch(items, dropped_lines, dropped_bytes, None if items else self._ending)
 
     async def aclose(self) -> Ending | None:
@@ -200,6 +221,7 @@ class Command:
                 finally:
                     self._receiving -= 1
                 self._last_output_at = time.monotonic()
+                self._taken_bytes += len(data)
                 await self._put(splitter.feed(data))
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             # Broken or ended makes no difference here: waiting for the process tells whether the sandbox is gone.
@@ -219,14 +241,31 @@ class Command:
 
     async def _drain(self) -> None:
         """After the process's end: wait until its output is closed, or everyone reads and nothing comes."""
-        ended_at = time.monotonic()
+        ended_at, taken_before = time.monotonic(), self._taken_bytes
+        deadline = math.inf if self._options.timeout is None else self._started_at + self._options.timeout
+        was_empty = False
         while self._reading:
             seen = self._last_output_at
             with anyio.move_on_after(QUIET_SECONDS):
                 await self._output_over.wait()
-            is_quiet = self._receiving == self._reading and seen == self._last_output_at
-            if is_quiet or (self._reason == "timeout" and time.monotonic() - ended_at > DRAIN_SECONDS):
+            if self._receiving == self._reading and seen == self._last_output_at:
                 return
+            now = time.monotonic()
+            if self._reason == "timeout" and now - ended_at > DRAIN_SECONDS:
+                return
+            # What only a slow reader holds up was written in time; what is newer comes from the background.
+            is_new = was_empty or self._taken_bytes - taken_before > PIPE_BYTES
+            if is_new and now > deadline and self._reason == "completed":
+                self._reason = "timeout"
+                return
+            was_empty = was_empty or await self._is_empty()
+
+    async def _is_empty(self) -> bool:
+        """Whether everyone waits for output that is not there yet."""
+        seen = self._last_output_at
+        for _ in range(3):  # more than a read of what is there takes
+            await anyio.lowlevel.checkpoint()
+        return self._receiving == self._reading and seen == self._last_output_at
 
     async def _enforce_deadline(self, process: SandboxProcess, timeout: float) -> None:
         await anyio.sleep(timeout)

@@ -1,31 +1,29 @@
-"""Commands in a sandbox: run one to its end, or stream its output as it comes.
-
-The same stream serves ``for`` and ``async for``; what happens is written once, in `command`.
-"""
+"""Commands in a sandbox: run one to its end, or stream its output as it comes."""
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-from types import TracebackType
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SandboxLostError
-from ..protocol import Message
+from ..errors import SandboxError, SandboxLostError
 from . import bridge
-from .command import Batch, Command, CommandOptions, Ending, Pulse
-from .lines import Block, Line
+from .checks import checked_command, checked_environment, checked_timeout
+from .command import Command, CommandOptions, Ending
+from .lines import Block
+from .streams import CommandStream
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
-__all__ = ["CommandResult", "CommandStream", "Commands"]
+__all__ = ["CommandResult", "Commands"]
 
 HEARTBEAT_SECONDS = 5.0
 BUFFER_BYTES = 262144
+
+#: What one command may make this program hold, unless its caller allows more.
+MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -36,224 +34,6 @@ class CommandResult:
     stderr: str
     exit_code: int
     duration_seconds: float
-
-
-class CommandStream:
-    """A command's output as it comes. ``for line in stream`` and ``async for line in stream`` give `Line` objects.
-
-    The command starts with the iteration. It is stopped when the iteration ends early (``break``, an error, the
-    iterator thrown away), by leaving ``with stream`` or ``async with stream``, and by `close`.
-
-    Attributes
-    ----------
-    exit_code : int or None
-        Once the command has ended; ``-N`` when signal N ended it.
-    duration_seconds : float or None
-        Once the command has ended.
-    dropped_lines, dropped_bytes : int
-        What ``on_overflow="drop_oldest"`` has dropped so far.
-
-    Iterating raises `SandboxTimeoutError` after the last line when the deadline passed, `SandboxLostError` when the
-    sandbox went away, and `FileNotFoundError` or `PermissionError` when the program cannot be started.
-    """
-
-    def __init__(self, sandbox: Sandbox, options: CommandOptions) -> None:
-        self.exit_code: int | None = None
-        self.duration_seconds: float | None = None
-        self.dropped_lines = 0
-        self.dropped_bytes = 0
-        self._sandbox = sandbox  # a sandbox lives at least as long as what runs in it
-        self._options = options
-        self._command: Command | None = None
-        self._ending: Ending | None = None
-
-    def __iter__(self) -> Iterator[Line]:
-        return self._lines()
-
-    def __aiter__(self) -> AsyncIterator[Line]:
-        return _AsyncLines(self)
-
-    def events(self) -> StreamEvents:
-        """Everything that happens, as `Message` objects, for ``for`` and ``async for`` alike.
-
-        ``stream`` (``name``, ``text``), ``heartbeat`` (``elapsed_seconds``, ``quiet_seconds``, ``memory_bytes``,
-        ``cpu_seconds``), ``dropped`` (``lines``, ``bytes``) and, at the end and once, ``execute_reply`` (``status``,
-        ``reason``, ``exit_code``, ``duration_seconds``). A deadline is not raised here but told: the reply's reason
-        is ``timeout``, and it has ``output`` and ``alive``, as `SandboxTimeoutError` has them.
-        """
-        return StreamEvents(self)
-
-    def close(self) -> None:
-        """Stop the command if it still runs. What has not been read is lost."""
-        if self._command is not None:
-            self._note_ending(bridge.call(self._command.aclose))
-
-    async def aclose(self) -> None:
-        """As `close`."""
-        if self._command is not None:
-            self._note_ending(await bridge.call_async(self._command.aclose))
-
-    def __enter__(self) -> CommandStream:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> CommandStream:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    # ------------------------------------------------------------------ inside
-
-    def _open(self, options: CommandOptions) -> Command:
-        if self._command is not None:
-            raise RuntimeError("a command's output can be iterated once; run the command again for a second time")
-        self._command = Command(self._sandbox._owner, options)
-        return self._command
-
-    def _lines(self) -> Iterator[Line]:
-        thread_id = threading.get_ident()
-        command = self._open(replace(self._options, heartbeat_seconds=None))
-        try:
-            bridge.call(command.start)
-            while (batch := self._take(bridge.call(command.receive))) is not None:
-                for item in batch.items:
-                    if isinstance(item, Block):
-                        yield from item.lines()
-        finally:
-            if self._ending is None:
-                bridge.finalize(thread_id, self._stop, command)
-
-    async def _stop(self, command: Command) -> None:
-        self._note_ending(await command.aclose())
-
-    def _take(self, batch: Batch) -> Batch | None:
-        """Count what was dropped; None, or the error, at the end."""
-        self.dropped_lines += batch.dropped_lines
-        self.dropped_bytes += batch.dropped_bytes
-        if batch.items:
-            return batch
-        self._note_ending(batch.ending)
-        if batch.ending is not None and batch.ending.error is not None:
-            raise batch.ending.error
-        return None
-
-    def _note_ending(self, ending: Ending | None) -> None:
-        if ending is not None:
-            self._ending = ending
-            self.exit_code, self.duration_seconds = ending.exit_code, ending.duration_seconds
-
-
-class _Reader:
-    """Reads a stream in batches; thrown away before the end, it stops the command."""
-
-    def __init__(self, stream: CommandStream, options: CommandOptions) -> None:
-        self._stream = stream
-        self._command = stream._open(options)
-        self._started = False
-
-    def __del__(self) -> None:
-        if self._started and self._stream._ending is None:
-            bridge.start(self._stream._stop, self._command)
-
-    def _read(self) -> Batch:
-        return bridge.call(self._next_batch)
-
-    async def _read_async(self) -> Batch:
-        return await bridge.call_async(self._next_batch)
-
-    async def _next_batch(self) -> Batch:
-        if not self._started:
-            self._started = True
-            await self._command.start()
-        return await self._command.receive()
-
-
-class _AsyncLines(_Reader):
-    """A stream's lines for ``async for``. Not a generator: one that is left early would stop the command late."""
-
-    def __init__(self, stream: CommandStream) -> None:
-        super().__init__(stream, replace(stream._options, heartbeat_seconds=None))
-        self._lines: Iterator[Line] = iter(())
-
-    def __aiter__(self) -> _AsyncLines:
-        return self
-
-    async def __anext__(self) -> Line:
-        for line in self._lines:
-            return line
-        while (batch := self._stream._take(await self._read_async())) is not None:
-            self._lines = chain.from_iterable(item.lines() for item in batch.items if isinstance(item, Block))
-            for line in self._lines:
-                return line
-        raise StopAsyncIteration
-
-
-class StreamEvents(_Reader):
-    """A stream's events; see `CommandStream.events`."""
-
-    def __init__(self, stream: CommandStream) -> None:
-        super().__init__(stream, stream._options)
-        self._events: Iterator[Message] = iter(())
-        self._over = False
-
-    def __iter__(self) -> StreamEvents:
-        return self
-
-    def __next__(self) -> Message:
-        while (event := next(self._events, None)) is None:
-            if self._over:
-                raise StopIteration
-            self._events = self._convert(self._read())
-        return event
-
-    def __aiter__(self) -> StreamEvents:
-        return self
-
-    async def __anext__(self) -> Message:
-        while (event := next(self._events, None)) is None:
-            if self._over:
-                raise StopAsyncIteration
-            self._events = self._convert(await self._read_async())
-        return event
-
-    def _convert(self, batch: Batch) -> Iterator[Message]:
-        stream = self._stream
-        stream.dropped_lines += batch.dropped_lines
-        stream.dropped_bytes += batch.dropped_bytes
-        events = []
-        if batch.dropped_lines:
-            events.append(Message("dropped", {"lines": batch.dropped_lines, "bytes": batch.dropped_bytes}))
-        for item in batch.items:
-            if isinstance(item, Pulse):
-                events.append(Message("heartbeat", item.content))
-            else:
-                events.append(Message("stream", {"name": item.name, "text": item.text()}))
-        if batch.ending is not None:
-            self._over = True
-            stream._note_ending(batch.ending)
-            events.append(Message("execute_reply", _reply(batch.ending)))
-        return iter(events)
-
-
-def _reply(ending: Ending) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "status": "ok" if ending.error is None else "error",
-        "reason": ending.reason,
-        "exit_code": ending.exit_code,
-        "duration_seconds": ending.duration_seconds,
-    }
-    if ending.error is not None:
-        content |= {"ename": type(ending.error).__name__, "evalue": str(ending.error)}
-        content["alive"] = getattr(ending.error, "alive", False)
-        content["output"] = getattr(ending.error, "output", "")
-    return content
 
 
 class Commands:
@@ -273,6 +53,7 @@ class Commands:
         timeout: float | None = None,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> CommandResult:
         """Run a command to its end. An exit code other than 0 is no error here.
 
@@ -284,17 +65,21 @@ class Commands:
             Its working directory; else the sandbox's.
         env : mapping of str, optional
             Environment variables beside the sandbox's own.
+        max_output_bytes : int
+            Bound on stdout and stderr together, which are held here; a command that writes more is killed.
 
         Raises
         ------
         SandboxTimeoutError
             With the output so far and whether the sandbox lives.
+        SandboxError
+            It wrote more than `max_output_bytes`.
         SandboxLostError
             The sandbox went away.
         FileNotFoundError, PermissionError
             The program cannot be started.
         """
-        return bridge.call(self._run, _options(command, timeout=timeout, cwd=cwd, env=env))
+        return bridge.call(self._run, _options(command, timeout=timeout, cwd=cwd, env=env), max_output_bytes)
 
     async def run_async(
         self,
@@ -303,9 +88,12 @@ class Commands:
         timeout: float | None = None,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> CommandResult:
         """As `run`."""
-        return await bridge.call_async(self._run, _options(command, timeout=timeout, cwd=cwd, env=env))
+        return await bridge.call_async(
+            self._run, _options(command, timeout=timeout, cwd=cwd, env=env), max_output_bytes
+        )
 
     def stream(
         self,
@@ -352,35 +140,49 @@ class Commands:
     #: The same, by the name that asynchronous code looks for: the stream serves ``for`` and ``async for``.
     stream_async = stream
 
-    async def _run(self, options: CommandOptions) -> CommandResult:
+    async def _run(self, options: CommandOptions, max_output_bytes: int) -> CommandResult:
         command = Command(self._sandbox._owner, options, tail_bytes=None)
         try:
             await command.start()
-            blocks: list[Block] = []
-            while not (batch := await command.receive()).ending:
-                blocks.extend(item for item in batch.items if isinstance(item, Block))
+            blocks, ending = await _collect(command, max_output_bytes)
         finally:
             await command.aclose()
-        if batch.ending.error is not None:
-            raise batch.ending.error
-        if batch.ending.exit_code is None:
+        if ending.error is not None:
+            raise ending.error
+        if ending.exit_code is None:
             raise SandboxLostError("the sandbox went away before it told how the command ended")
         stdout, stderr = (
             b"".join(block.data for block in blocks if block.name == name).decode("utf-8", "replace")
             for name in ("stdout", "stderr")
         )
-        return CommandResult(stdout, stderr, batch.ending.exit_code, batch.ending.duration_seconds)
+        return CommandResult(stdout, stderr, ending.exit_code, ending.duration_seconds)
 
 
-def _options(command: str | Sequence[str], timeout: float | None = None, **options: Any) -> CommandOptions:
-    if not isinstance(command, str):
-        command = [*command]
-        if not command or not all(isinstance(word, str) for word in command):
-            raise TypeError(f"a command is a shell line or a list of str that is not empty, not {command!r}")
-    elif not command.strip():
-        raise ValueError("the command is empty")
-    if "\0" in "".join(command):
-        raise ValueError("a command cannot hold a null character")
-    if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
-        raise ValueError(f"timeout is a positive number of seconds, not {timeout}")
-    return CommandOptions(command, timeout=timeout, **options)
+async def _collect(command: Command, max_bytes: int) -> tuple[list[Block], Ending]:
+    """All the output of a command, and how it ended. Raises `SandboxError` when there is more than `max_bytes`."""
+    blocks: list[Block] = []
+    size = 0
+    for taken in itertools.count():
+        batch = await command.receive(taken)
+        if batch.ending is not None:
+            return blocks, batch.ending
+        blocks.extend(item for item in batch.items if isinstance(item, Block))
+        size += sum(item.size for item in batch.items)
+        if size > max_bytes:
+            break
+    raise SandboxError(
+        f"the command wrote more than {max_bytes} bytes and was stopped; read its output as it comes, by `stream`, or "
+        "raise `max_output_bytes`"
+    )
+
+
+def _options(
+    command: str | Sequence[str],
+    *,
+    timeout: float | None,
+    env: Mapping[str, str] | None,
+    **options: Any,
+) -> CommandOptions:
+    return CommandOptions(
+        checked_command(command), timeout=checked_timeout(timeout), env=checked_environment(env), **options
+    )

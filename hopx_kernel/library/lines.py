@@ -109,7 +109,8 @@ class LineSplitter:
         if len(self._partial) < self._max_line_bytes:
             return None
         cut = _character_boundary(self._partial)
-        piece = Block(self._name, bytes(self._partial[:cut]), is_whole=False)
+        with memoryview(self._partial) as view:
+            piece = Block(self._name, bytes(view[:cut]), is_whole=False)
         del self._partial[:cut]
         return piece
 

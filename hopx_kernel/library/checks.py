@@ -1,0 +1,51 @@
+"""What callers may ask for, checked before anything of it reaches a sandbox."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+__all__ = ["checked_command", "checked_environment", "checked_path", "checked_timeout"]
+
+
+def checked_command(command: str | Sequence[str]) -> str | list[str]:
+    """A shell line, or an argument list that is not empty. Raises `TypeError` and `ValueError`."""
+    words = [command] if isinstance(command, str) else [*command]
+    if not words or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"a command is a shell line or a list of str that is not empty, not {command!r}")
+    if not words[0].strip():
+        raise ValueError("the command is empty")
+    if "\0" in "".join(words):
+        raise ValueError("a command cannot hold a null character")
+    return command if isinstance(command, str) else words
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """A time in seconds, or None for no deadline. Raises `TypeError` and `ValueError`."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
+    if not (timeout > 0 and math.isfinite(timeout)):
+        raise ValueError(f"timeout is a positive number of seconds, not {timeout}")
+    return timeout
+
+
+def checked_environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    """Environment variables. Raises `TypeError` and `ValueError` that name the one that cannot be set."""
+    checked = dict(env or {})
+    for name, value in checked.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"an environment variable is a str with a str for its name, not {name!r}: {value!r}")
+        if not name or "=" in name or "\0" in name + value:
+            raise ValueError(f"{name!r} cannot be an environment variable with the value {value!r}")
+    return checked
+
+
+def checked_path(path: str) -> str:
+    """A path in a sandbox. Raises `TypeError` and `ValueError`."""
+    if not isinstance(path, str):
+        raise TypeError(f"a path in a sandbox is a str, not {type(path).__name__}")
+    if not path or "\0" in path:
+        raise ValueError("a path cannot be empty or hold a null character")
+    return path
