@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from types import FrameType
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 from . import parents
 from .progress import parent_task, report, reporter
@@ -34,6 +35,22 @@ class Bar:
             self.has_ended = True
         if state in ("done", "stopped"):
             reporter.free_name(self.run_id, self.task)
+
+    def watch(self, owner: Any, report: Callable[[Any], None]) -> None:
+        """Have `report` called with the bar's owner several times a second, and once more when the run ends.
+
+        Libraries guess how often a bar must be drawn, and guess wrong when the work slows down or is left half done.
+        """
+        reference = weakref.ref(owner)
+
+        def look() -> None:
+            living = reference()
+            if living is None or self.has_ended or not reporter.slots.is_live(self.run_id):
+                reporter.slots.unwatch(look)
+            else:
+                report(living)
+
+        reporter.slots.watch(look)
 
     def state_at_close(self, is_complete: bool, exc_type: Any, package: str) -> str:
         """How a bar ended that is closed while `exc_type` is on its way; a `GeneratorExit` hides the loop's own."""

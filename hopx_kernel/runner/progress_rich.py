@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, Dict, Optional
 
 from .progress_bars import Bar, open_bar
 
 __all__ = ["adapt_rich"]
+
+_BYTE_COLUMNS = frozenset({"DownloadColumn", "FileSizeColumn", "TotalFileSizeColumn", "TransferSpeedColumn"})
 
 
 def adapt_rich(module: Any) -> None:
@@ -35,6 +37,16 @@ def adapt_rich(module: Any) -> None:
         setattr(cls, name, function)
     for name in ("update", "advance", "reset", "add_task", "start_task", "stop_task"):
         setattr(cls, name, _reporting(getattr(cls, name)))
+    remove = cls.remove_task
+
+    def remove_task(self: Any, task_id: Any) -> None:
+        for task in self.tasks:
+            if task.id == task_id:
+                _end(self, task, None)
+        remove(self, task_id)
+
+    remove_task.__doc__ = remove.__doc__
+    cls.remove_task = remove_task
 
 
 def _reporting(original: Any) -> Any:
@@ -51,11 +63,13 @@ def _report(progress: Any) -> None:
     if not getattr(progress, "_hopx_started", False):
         return
     for task in progress.tasks:
-        bar = _bar_of(progress, task)
-        if bar is not None and not bar.has_ended:
-            description = _plain(task.description)
-            state = "done" if task.finished else "running"
-            bar.report(description, None, task.completed, task.total, None, state)
+        _report_task(progress, task, "done" if task.finished else "running")
+
+
+def _report_task(progress: Any, task: Any, state: str) -> None:
+    bar = _bar_of(progress, task)
+    if bar is not None and not bar.has_ended:
+        bar.report(_plain(task.description), _fields(task), task.completed, task.total, _unit(progress), state)
 
 
 def _stop(progress: Any, exc_type: Any) -> None:
@@ -63,11 +77,24 @@ def _stop(progress: Any, exc_type: Any) -> None:
     if getattr(progress, "_hopx_started", False):
         progress._hopx_started = progress.live._started = False
         for task in progress.tasks:
-            bar = _bar_of(progress, task)
-            if bar is not None and not bar.has_ended:
-                is_complete = task.finished or task.total is None
-                state = bar.state_at_close(is_complete, exc_type, "rich")
-                bar.report(_plain(task.description), None, task.completed, task.total, None, state)
+            _end(progress, task, exc_type)
+
+
+def _end(progress: Any, task: Any, exc_type: Any) -> None:
+    bar = getattr(progress, "_hopx_bars", {}).get(task.id)
+    if bar is not None and not bar.has_ended:
+        is_complete = task.finished or task.total is None
+        _report_task(progress, task, bar.state_at_close(is_complete, exc_type, "rich"))
+
+
+def _fields(task: Any) -> Optional[Dict[str, Any]]:
+    """The fields that the code has given a task for its columns, as metrics."""
+    return {_plain(name): value for name, value in task.fields.items()} or None
+
+
+def _unit(progress: Any) -> Optional[str]:
+    """Bytes, where a column shows them as such; rich knows no other unit."""
+    return "B" if any(type(column).__name__ in _BYTE_COLUMNS for column in progress.columns) else None
 
 
 def _bar_of(progress: Any, task: Any) -> Any:

@@ -112,6 +112,10 @@ class Slots:
             if look in self._watched:
                 self._watched.remove(look)
 
+    def is_live(self, run_id: str) -> bool:
+        """Whether a run has reported something and has not ended."""
+        return run_id in self.runs
+
     def flush(self, run_id: Optional[str] = None) -> None:
         """Send everything that waits, of one run or of all."""
         for look in list(self._watched):

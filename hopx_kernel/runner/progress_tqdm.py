@@ -41,8 +41,17 @@ def _report(bar: Any, state: str) -> None:
     name = str(bar.desc or "").rstrip(": ")
     if ours is None:
         ours = bar.__dict__["_hopx_bar"] = open_bar(name)
+        ours.watch(bar, _report_count)
     unit = None if bar.unit == "it" else bar.unit
+    bar.__dict__["_hopx_count"] = bar.n
     ours.report(name, _postfix(bar.postfix), bar.n, bar.total, unit, state)
+
+
+def _report_count(bar: Any) -> None:
+    """Report what tqdm has not drawn yet."""
+    ours: Optional[Bar] = bar.__dict__.get("_hopx_bar")
+    if ours is not None and bar.n != bar.__dict__.get("_hopx_count"):
+        _report(bar, "running")
 
 
 def _choose(ours: Any, original: Any) -> Any:

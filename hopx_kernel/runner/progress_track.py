@@ -37,6 +37,9 @@ class Track:
     def __len__(self) -> int:
         return len(self._iterable)
 
+    def __bool__(self) -> bool:
+        return bool(self._iterable)
+
     def __iter__(self) -> Iterator[Any]:
         loop = self._begin()
         n = 0

@@ -1,11 +1,12 @@
 """What a progress event may hold: any Python value as JSON, within bounds, without ever raising.
 
 Beside what JSON knows: NaN and infinities as text, sets as lists, dates in ISO form, numpy's scalars and small arrays
-as what they hold, and the `repr` of everything else. What is cut off is said.
+as what they hold, data frames as their rows, and the `repr` of everything else. What is cut off is said.
 """
 
 from __future__ import annotations
 
+import collections
 import math
 from typing import Any, List, Optional
 
@@ -18,6 +19,9 @@ TEXT_CHARS = 1_000_000
 MAX_VALUES = 200_000
 MAX_DEPTH = 60
 _REPR_CHARS = 2000
+_MAX_ROWS = 1000
+#: Whose values are read as their `str`: ``1.5``, ``/data/x``, and not ``Decimal('1.5')``, ``PosixPath('/data/x')``.
+_TEXT_MODULES = frozenset({"decimal", "fractions", "ipaddress", "pathlib", "uuid"})
 
 
 def label(value: Any) -> str:
@@ -59,21 +63,44 @@ def json_value(value: Any, budget: Optional[List[int]] = None, depth: int = 0) -
 
 
 def _composite(value: Any, budget: List[int], depth: int) -> Any:
-    if isinstance(value, dict):
-        if depth >= MAX_DEPTH:
-            return f"<dict nested deeper than {MAX_DEPTH}>"
-        # A copy first: another thread may go on writing to it.
-        return {label(key): json_value(item, budget, depth + 1) for key, item in dict(value).items() if budget[0] > 0}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        if depth >= MAX_DEPTH:
-            return f"<{type(value).__name__} nested deeper than {MAX_DEPTH}>"
-        return _items(list(value), budget, depth)
     if isinstance(value, (str, int, float)):  # subclasses: enums, numpy.float64, numpy.str_
         return json_value(next(base(value) for base in (str, int, float) if isinstance(value, base)), budget)
+    parts = _parts(value)
+    if parts is None:
+        return _single(value, budget, depth)
+    if depth >= MAX_DEPTH:
+        return f"<{type(value).__name__} nested deeper than {MAX_DEPTH}>"
+    if isinstance(parts, dict):
+        return {label(key): json_value(item, budget, depth + 1) for key, item in parts.items() if budget[0] > 0}
+    return _items(parts, budget, depth)
+
+
+def _parts(value: Any) -> Any:
+    """What a value is made of, as a dict or a list that nobody else writes to; None where it is one."""
+    if isinstance(value, dict):
+        return dict(value)
+    if hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
+        return list(value)
+    fields = getattr(type(value), "__dataclass_fields__", None)
+    if isinstance(fields, dict):
+        return {name: getattr(value, name) for name in fields if hasattr(value, name)}
+    return None
+
+
+def _single(value: Any, budget: List[int], depth: int) -> Any:
+    kind = type(value)
+    if isinstance(value, BaseException):
+        return _cut(f"{kind.__name__}: {value}".removesuffix(": "), _REPR_CHARS)
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
+    if kind.__module__.partition(".")[0] in _TEXT_MODULES:
+        return _cut(str(value), _REPR_CHARS)
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
         return _unpack(value, budget, depth)
+    if hasattr(value, "columns") and (hasattr(value, "to_dicts") or hasattr(value, "to_dict")):
+        return _table(value, budget, depth)
     return _text(value)
 
 
@@ -96,6 +123,16 @@ def _unpack(value: Any, budget: List[int], depth: int) -> Any:
     if type(unpacked) is type(value):
         return _text(value)
     return json_value(unpacked, budget, depth)
+
+
+def _table(value: Any, budget: List[int], depth: int) -> Any:
+    """A data frame as its rows, each a dict; of many, the first."""
+    rows, limit = len(value), max(1, min(_MAX_ROWS, budget[0] // max(1, len(value.columns))))
+    first = value.head(limit)
+    records = json_value(first.to_dicts() if hasattr(first, "to_dicts") else first.to_dict("records"), budget, depth)
+    if rows > limit and isinstance(records, list):
+        records.append(f"… and {rows - limit:,} more")
+    return records
 
 
 def _text(value: Any) -> str:

@@ -166,6 +166,171 @@ def test_adapters_can_be_turned_off(library: str) -> None:
     assert "3/3" in process.stderr or "100%" in process.stdout
 
 
+VALUES = {
+    "decimal.Decimal('1.50')": "1.50",
+    "fractions.Fraction(1, 3)": "1/3",
+    "pathlib.PurePosixPath('/data/x')": "/data/x",
+    "uuid.UUID(int=5)": "00000000-0000-0000-0000-000000000005",
+    "ValueError('bad')": "ValueError: bad",
+    "KeyError()": "KeyError",
+    "datetime.date(2024, 5, 17)": "2024-05-17",
+    "collections.deque([1, 2])": [1, 2],
+    "collections.namedtuple('Point', 'x y')(1, 2)": {"x": 1, "y": 2},
+    "dataclasses.make_dataclass('Point', ['x', 'y'])(1, {2})": {"x": 1, "y": [2]},
+    "dataclasses.make_dataclass": "<function make_dataclass at",
+    "{('a', 1): float('nan')}": {"('a', 1)": "nan"},
+    "1 + 2j": "(1+2j)",
+    "10 ** 400": "<int of 1,329 bits>",
+}
+
+
+def test_values_that_json_does_not_know_are_shown_as_people_write_them() -> None:
+    source = "import collections, dataclasses, datetime, decimal, fractions, pathlib, uuid\n"
+    sent = run(source + "\n".join(f"result({value})" for value in VALUES))
+    shown = dict(zip(VALUES, (content["data"] for _, content, _ in sent), strict=True))
+    function = "dataclasses.make_dataclass"
+    assert shown[function].startswith(VALUES[function])
+    assert {**shown, function: VALUES[function]} == VALUES
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_shown_as_their_first_rows(library: str) -> None:
+    pytest.importorskip(library)
+    sent = run(f"import {library}\nresult({library}.DataFrame({{'a': range(1500), 'b': 'x'}}))")
+    rows = sent[0][1]["data"]
+    assert rows[0] == {"a": 0, "b": "x"} and len(rows) == 1001 and rows[-1] == "… and 500 more"
+
+
+def test_tracked_iterable_is_as_true_as_the_iterable() -> None:
+    sent = run("result([bool(track(x)) for x in ([], [0], iter([]), (x for x in ''))])")
+    assert sent[0][1]["data"] == [False, True, True, True]
+
+
+def test_loop_inside_of_a_caught_exception_fails_and_the_next_of_its_name_is_another_bar() -> None:
+    code = (
+        "for a in track(range(2), 'outer'):\n    try:\n        for b in track(range(3), 'inner'):\n"
+        "            if a == 0: raise ValueError\n    except ValueError: pass"
+    )
+    last = {content["task"]: content["state"] for _, content, _ in run(code)}
+    assert last == {"outer": "done", "outer/inner": "failed", "outer/inner #2": "done"}
+
+
+def test_iterator_that_raises_itself_fails_its_bar_and_the_exception_comes_out_unchanged() -> None:
+    code = "def rows():\n    yield 1\n    raise KeyError('source')\ntry:\n    for x in track(rows(), 'x'): pass\nexcept KeyError as exc: result(exc.args)"
+    sent = run(code)
+    assert [content["state"] for kind, content, _ in sent if kind == "progress"][-1] == "failed"
+    assert sent[-1][1]["data"] == ["source"] or ["source"] in [content.get("data") for _, content, _ in sent]
+
+
+def test_tasks_of_one_loop_have_their_own_parents() -> None:
+    code = (
+        "import asyncio\nasync def one(n):\n    for i in track(range(2), f'outer {n}'):\n"
+        "        async for j in track(numbers(), f'inner {n}'): await asyncio.sleep(0)\n"
+        "async def numbers():\n    for i in range(3): yield i\n"
+        "async def main(): await asyncio.gather(*(one(n) for n in range(3)))\nasyncio.run(main())"
+    )
+    parents = {content["task"]: content.get("parent") for _, content, _ in run(code)}
+    assert parents == {
+        name: parent
+        for n in range(3)
+        for name, parent in ((f"outer {n}", None), (f"outer {n}/inner {n}", f"outer {n}"))
+    }
+
+
+def states(code: str) -> dict[str, tuple[Any, Any, str]]:
+    """What was last said of each task: count, total, state."""
+    reports = [content for kind, content, _ in run(code) if kind == "progress"]
+    return {content["task"]: (content.get("current"), content.get("total"), content["state"]) for content in reports}
+
+
+TQDM = {
+    "left open": ("bar = tqdm(total=5, desc='left open'); bar.update(2)", (2, 5, "running")),
+    "slowing": (
+        "import time\nbar = tqdm(total=10**6, desc='slowing')\nfor i in range(1000): bar.update()\ntime.sleep(0.3); bar.update(); time.sleep(0.3); result(0)",
+        (1001, 10**6, "running"),
+    ),
+    "closed early": ("with tqdm(total=5, desc='closed early') as bar: bar.update(2)", (2, 5, "stopped")),
+    "raised": (
+        "try:\n    for i in tqdm(range(5), desc='raised'):\n        if i == 3: 1 / 0\nexcept ZeroDivisionError: pass",
+        (3, 5, "failed"),
+    ),
+    "not left": ("for i in tqdm(range(5), desc='not left', leave=False): pass", (5, 5, "done")),
+    "endless": ("for i in tqdm(iter(range(7)), desc='endless'): pass", (7, None, "done")),
+    "renamed": (
+        "bar = tqdm(total=3, desc='renamed'); bar.set_description('other'); bar.update(3); bar.close()",
+        (3, 3, "done"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TQDM)
+def test_tqdm_bar_ends_with_its_exact_count(name: str) -> None:
+    pytest.importorskip("tqdm")
+    code, last = TQDM[name]
+    assert states(f"from tqdm import tqdm\n{code}") == {name: last}
+
+
+def test_bar_that_is_left_open_is_not_looked_at_for_ever() -> None:
+    pytest.importorskip("tqdm")
+    sent = run(
+        "from tqdm import tqdm\nbar = tqdm(total=5, desc='x'); bar.update(2)\nhelpers.finish_run('run')\n"
+        "import time; time.sleep(0.3)\nresult(len(helpers.reporter.slots._watched))"
+    )
+    assert sent[-1][1]["data"] == 0
+
+
+def test_disabled_bars_are_no_bars() -> None:
+    pytest.importorskip("tqdm")
+    pytest.importorskip("rich")
+    code = (
+        "from tqdm import tqdm\nfrom rich.progress import Progress\nfor i in tqdm(range(3), disable=True): pass\n"
+        "with Progress(disable=True) as bars: bars.advance(bars.add_task('x', total=2))"
+    )
+    assert run(code) == []
+
+
+RICH = {
+    "two": (
+        "with Progress() as p:\n    a = p.add_task('a', total=2); b = p.add_task('b', total=4)\n    p.advance(a, 2); p.advance(b)",
+        {"a": (2, 2, "done"), "b": (1, 4, "stopped")},
+    ),
+    "raised": (
+        "try:\n    with Progress() as p: p.advance(p.add_task('a', total=4)); 1 / 0\nexcept ZeroDivisionError: pass",
+        {"a": (1, 4, "failed")},
+    ),
+    "removed": (
+        "with Progress() as p:\n    a = p.add_task('a', total=4); p.advance(a); p.remove_task(a)",
+        {"a": (1, 4, "stopped")},
+    ),
+    "hidden": ("with Progress() as p: p.advance(p.add_task('a', total=4, visible=False))", {}),
+    "endless": ("with Progress() as p: p.advance(p.add_task('a', total=None), 9)", {"a": (9, None, "done")}),
+    "markup": ("with Progress() as p: p.advance(p.add_task('[b]a[/b]', total=1))", {"a": (1, 1, "done")}),
+    "nested": (
+        "with Progress() as p:\n    p.advance(p.add_task('a', total=1))\n    for x in rich_track(range(2), description='b'): pass",
+        {"a": (1, 1, "done"), "b": (2, 2, "done")},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RICH)
+def test_rich_tasks_end_as_their_display_does(name: str) -> None:
+    pytest.importorskip("rich")
+    code, last = RICH[name]
+    assert {
+        task.rpartition("/")[2]: state
+        for task, state in states(f"from rich.progress import Progress, track as rich_track\n{code}").items()
+    } == last
+
+
+def test_rich_columns_of_bytes_and_fields_are_shown() -> None:
+    pytest.importorskip("rich")
+    sent = run(
+        "from rich.progress import Progress, DownloadColumn\nwith Progress(DownloadColumn()) as p:\n"
+        "    p.advance(p.add_task('a', total=4, loss=0.5))"
+    )
+    assert (sent[-1][1]["unit"], sent[-1][1]["data"]) == ("B", {"loss": 0.5})
+
+
 def test_module_for_editors_has_the_same_names_and_prints_markers() -> None:
     code = "from hopx_progress import progress, result, error, track\nfor i in track(range(3), 'x'): pass\nerror('no')"
     process = subprocess.run(
