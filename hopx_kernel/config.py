@@ -49,6 +49,19 @@ class ByteSize(TraitType[Any, Any]):
         return s
 
 
+#: What stands for the first and the last of an option's words.
+_SWITCH = {"true": 0, "1": 0, "false": -1, "0": -1}
+
+
+class SwitchedEnum(Enum[Any]):
+    """One of some words, of which the first and the last can also be given as True and False."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The word; raises `TraitError` that names the option."""
+        index = _SWITCH.get(str(value).lower())
+        return super().validate(obj, value if index is None else list(self.values or ())[index])
+
+
 class HopxConfig(Configurable):
     """Options of the kernel "Python (HopX sandbox)".
 
@@ -160,9 +173,13 @@ class HopxConfig(Configurable):
     adapt_progress_bars = Bool(
         True, help="Whether bars of tqdm and rich show as the kernel's own; else they print what they always print."
     ).tag(config=True)
-    header = Bool(True, help="Whether a header with state, clock and Stop appears above the output of a long run.").tag(
-        config=True
-    )
+    header = SwitchedEnum(
+        ["auto", "plain", "off"],
+        "auto",
+        help="""The header with state, clock and Stop above the output of a long run. "auto": a widget with a clock of its
+        own where the front end has anywidget, plain widgets elsewhere; "plain": plain widgets everywhere; "off": none.
+        True and False are "auto" and "off".""",
+    ).tag(config=True)
     header_after_seconds = Float(
         2.0, min=0.0, help="Seconds after which a run gets its header; one that reports progress gets it at once."
     ).tag(config=True)

@@ -44,6 +44,35 @@ def test_json_file_is_read(config_directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("auto", "auto"),
+        ("plain", "plain"),
+        ("off", "off"),
+        ("true", "auto"),
+        ("False", "off"),
+        ("1", "auto"),
+        ("0", "off"),
+    ],
+)
+def test_header_is_a_word_or_switched_on_and_off(text: str, header: str, config_directory: Path) -> None:
+    assert load_config([], {"HOPX_HEADER": text}).header == header
+    assert load_config([f"--HopxConfig.header={text}"], {}).header == header
+
+
+@pytest.mark.parametrize(("value", "header"), [("True", "auto"), ("False", "off"), ("'plain'", "plain")])
+def test_header_is_switched_in_the_file_too(value: str, header: str, config_directory: Path) -> None:
+    (config_directory / "jupyter_hopx_kernel_config.py").write_text(f"c.HopxConfig.header = {value}\n")
+    assert load_config([], {}).header == header
+
+
+@pytest.mark.parametrize("value", ["on", "None", "2", "[]"])
+def test_other_words_for_the_header_are_refused(value: str) -> None:
+    with pytest.raises(TraitError, match="header"):
+        load_config([f"--HopxConfig.header={value}"], {})
+
+
+@pytest.mark.parametrize(
     ("text", "size"),
     [
         ("1024", 1024),

@@ -282,7 +282,7 @@ class Cells:
         return ProgressOptions(
             bars=config.progress != "off",
             front_end=front_end,
-            header="auto" if config.header else "off",
+            header=config.header,
             header_after_seconds=config.header_after_seconds,
             kind=config.kind,
             is_isolated=config.kind != "process",

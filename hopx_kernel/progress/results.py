@@ -27,9 +27,13 @@ def result_bundle(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     JupyterLab shows its tree of ``application/json``; exports and front ends without one show the HTML, terminals
     the text. A bare number or text has no tree and is left out of ``application/json``.
     """
-    text = _pretty(data)
+    # A text of several lines is read best as it is.
+    is_text = isinstance(data, str) and "\n" in data
+    text = "\n".join(clean_text(line, _MAX_TEXT_CHARS) for line in _cut(data).split("\n")) if is_text else _pretty(data)
     is_small = text.count("\n") < _OPEN_LINES
     bundle: dict[str, Any] = {"text/html": _html(data, is_small), "text/plain": _cut(text)}
+    if is_text:
+        bundle["text/html"] = f'<pre class="{NO_MATH}" style="white-space:pre-wrap">{escape(text)}</pre>'
     metadata: dict[str, Any] = {}
     if isinstance(data, (dict, list)):
         bundle["application/json"] = data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from .model import ProgressModel
@@ -29,8 +30,19 @@ def status_line(model: ProgressModel, now: float) -> str:
     if shown is None:
         return duration(tasks[-1].elapsed(now))
     more = f" (+{len(running) - 1:,})" if len(running) > 1 else ""
-    line = row_text(shown, width=16).strip()
-    return line[: MAX_COLUMNS - len(more)] + more
+    return _fitting(row_text(shown, width=16).strip(), MAX_COLUMNS - len(more)) + more
+
+
+def _fitting(line: str, columns: int) -> str:
+    """As much of a line as a terminal shows in so many columns, of which wide characters take two."""
+    if line.isascii() and len(line) <= columns:
+        return line
+    for index, char in enumerate(line):
+        if not unicodedata.combining(char):
+            columns -= 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+        if columns < 0:
+            return line[:index]
+    return line
 
 
 class TerminalLine:

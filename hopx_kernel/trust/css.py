@@ -25,6 +25,8 @@ _PROPERTY_FAMILIES = (
 
 #: How the classes and ids begin that the page's own elements have.
 _PAGE_NAMES = ("jp-", "lm-", "p-", "widget", "jupyter", "cm-", "voila", "main", "notebook", "hopx-", "bp", "jl-")
+#: Of these, what only sets some room around an element.
+_HARMLESS_NAMES = frozenset({"widget-interact"})
 _PAGE_ELEMENTS = frozenset({"body", "html", "*"})
 _SELECTOR = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-.#:() >+~")
 _FUNCTIONS = ("nth-child", "nth-of-type", "nth-last-child", "nth-last-of-type")
@@ -32,7 +34,9 @@ _FUNCTIONS = ("nth-child", "nth-of-type", "nth-last-child", "nth-last-of-type")
 
 def own_classes(value: str) -> str:
     """The class names that are none of the page's own, which have looks and doings there."""
-    return " ".join(name for name in value.split() if not name.lower().startswith(_PAGE_NAMES))
+    return " ".join(
+        name for name in value.split() if name in _HARMLESS_NAMES or not name.lower().startswith(_PAGE_NAMES)
+    )
 
 
 def loads_something(value: object) -> bool:

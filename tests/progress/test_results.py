@@ -27,6 +27,19 @@ def test_bare_value_has_no_tree(value: Any) -> None:
     assert data["text/plain"] == json.dumps(value)
 
 
+def test_text_of_several_lines_is_shown_as_it_is() -> None:
+    data, _ = result_bundle(f"first\n\x1b[31m{EVIL}\n")
+    assert data["text/plain"] == f"first\n{EVIL}\n"
+    assert "first\n&lt;img" in data["text/html"] and "<img" not in data["text/html"]
+
+
+def test_long_text_of_several_lines_is_cut_and_counted() -> None:
+    data, _ = result_bundle("line\n" * 100_000)
+    assert (
+        len(data["text/plain"]) < 21_000 and "characters)" in data["text/plain"] and "characters)" in data["text/html"]
+    )
+
+
 def test_large_result_is_whole_as_json_and_cut_for_reading() -> None:
     value = {"rows": list(range(100_000))}
     data, metadata = result_bundle(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from html.parser import HTMLParser
 from typing import Any
 
@@ -106,3 +107,11 @@ def test_status_line_is_one_line_that_fits_a_terminal() -> None:
     line = status_line(model, 1)
     assert "\n" not in line and len(line) <= MAX_COLUMNS and line.endswith("(+1)")
     assert status_line(ProgressModel(), 0) == ""
+
+
+@pytest.mark.parametrize("message", ["进度" * 60, "한국어 " * 40, "e\u0301" * 100, "x" * 200])
+def test_status_line_counts_the_columns_that_a_terminal_shows(message: str) -> None:
+    model, _ = make({"task": message, "percent": 40})
+    line = status_line(model, 1)
+    width = sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in line)
+    assert MAX_COLUMNS - 2 < width <= MAX_COLUMNS
