@@ -26,9 +26,12 @@ class Bar:
         self.task = reporter.take_name(name or "bar", self.parent)
         self.has_ended = False
         self._interrupts = reporter.count_interrupts()
+        self._look: Optional[Callable[[], None]] = None
 
     def report(self, message: str, data: Any, current: Any, total: Any, unit: Any, state: str = "running") -> None:
         """Report; a state other than "running" is the last report."""
+        if state != "running" and self._look is not None:
+            reporter.slots.unwatch(self._look)
         fields = (message, None, data, current, total, unit)
         report(self.task, self.parent, fields, state, self.run_id)
         if state != "running":
@@ -50,6 +53,7 @@ class Bar:
             else:
                 report(living)
 
+        self._look = look
         reporter.slots.watch(look)
 
     def state_at_close(self, is_complete: bool, exc_type: Any, package: str) -> str:

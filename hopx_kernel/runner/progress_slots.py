@@ -107,10 +107,19 @@ class Slots:
         self._arm()
 
     def unwatch(self, look: Callable[[], None]) -> None:
-        """End a `watch`; does nothing where there is none."""
-        with self.lock:
+        """End a `watch`; does nothing where there is none. Once this returns, `look` reports nothing any more."""
+        with self._send_lock, self.lock:
             if look in self._watched:
                 self._watched.remove(look)
+
+    def _look(self) -> bool:
+        """Call all that watch, unless one has ended meanwhile; tells whether there are any."""
+        watched = list(self._watched)
+        for look in watched:
+            with self._send_lock:
+                if look in self._watched:
+                    look()
+        return bool(watched)
 
     def is_live(self, run_id: str) -> bool:
         """Whether a run has reported something and has not ended."""
@@ -118,8 +127,7 @@ class Slots:
 
     def flush(self, run_id: Optional[str] = None) -> None:
         """Send everything that waits, of one run or of all."""
-        for look in list(self._watched):
-            look()
+        self._look()
         for one in [run_id] if run_id is not None else list(self.runs):
             for slot in list(self.runs.get(one, {}).values()):
                 self._send_pending(one, slot)
@@ -166,12 +174,10 @@ class Slots:
             wake.wait()
             time.sleep(pause)
             wake.clear()
-            watched = list(self._watched)
-            for look in watched:
-                look()
+            has_watched = self._look()
             sent = self._send_due(time.monotonic())
             pause = max(MIN_SECONDS, sent / _EVENTS_PER_SECOND)
-            if watched:
+            if has_watched:
                 wake.set()
 
     def _send_due(self, now: float) -> int:

@@ -243,6 +243,19 @@ def states(code: str) -> dict[str, tuple[Any, Any, str]]:
     return {content["task"]: (content.get("current"), content.get("total"), content["state"]) for content in reports}
 
 
+@pytest.mark.parametrize("loop", ["track(range(3), name)", "tqdm(range(3), desc=name)"])
+def test_no_look_at_the_count_comes_after_the_end(loop: str) -> None:
+    pytest.importorskip("tqdm")
+    last = states(
+        "import sys, threading, time\nfrom tqdm import tqdm\nsys.setswitchinterval(1e-6)\n"
+        "def send_slowly(*what): time.sleep(0.002); send(*what)\nhelpers.reporter.send = send_slowly\n"
+        f"def work(name):\n    for _ in {loop}: time.sleep(0.02)\n"
+        "for turn in range(4):\n    threads = [threading.Thread(target=work, args=(f'{turn}-{n}',)) for n in range(40)]\n"
+        "    for one in threads: one.start()\n    for one in threads: one.join()"
+    )
+    assert len(last) == 160 and set(last.values()) == {(3, 3, "done")}
+
+
 TQDM = {
     "left open": ("bar = tqdm(total=5, desc='left open'); bar.update(2)", (2, 5, "running")),
     "slowing": (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
 from .conftest import WIDGET, Kernel
@@ -378,3 +381,88 @@ def test_stop_works_while_the_cell_runs_on_a_front_end_without_subshells(
 def test_silent_run_shows_no_header(kernel: Kernel) -> None:
     counts = kernel.run("import time; time.sleep(2.5)", silent=True).counts()
     assert not counts["display_data"]
+
+
+def press_stop(kernel: Kernel, comm_id: str) -> None:
+    data = {"method": "custom", "content": {"type": "stop"}}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data}))
+
+
+def header_states(messages: Iterable[dict[str, Any]], comm_id: str) -> list[dict[str, Any]]:
+    """What the header was told, in order."""
+    updates = (one["content"] for one in messages if one["content"].get("comm_id") == comm_id)
+    return [content["data"]["state"]["run"] for content in updates if "run" in content.get("data", {}).get("state", {})]
+
+
+def test_stop_that_the_code_ignores_is_said_to_have_failed_and_can_be_pressed_again(kernel: Kernel) -> None:
+    msg_id = kernel.start(
+        "import time\nignored = 0\nprogress('stubborn', 10)\nend = time.monotonic() + 30\nwhile time.monotonic() < end and ignored < 2:\n"
+        "    try: time.sleep(0.05)\n    except KeyboardInterrupt: ignored += 1; print('ignored')\n"
+    )
+    comm_id = wait_for_model(kernel, "AnyModel")
+    # A page that shows the header says so; else plain widgets would take its place.
+    data = {"method": "custom", "content": {"type": "ready"}}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data}))
+    press_stop(kernel, comm_id)
+    told: list[dict[str, Any]] = []
+    while not (states := header_states(told, comm_id)) or not states[-1]["note"]:
+        told.append(kernel.client.get_iopub_msg(timeout=20))
+    assert states[-1]["state"] == "running"
+    assert states[-1]["note"].startswith("still running") and "after Stop" in states[-1]["note"]
+    assert states[-1]["can_stop"] is True
+    press_stop(kernel, comm_id)
+    output = kernel.collect(msg_id, timeout_seconds=30)
+    assert output.reply["status"] == "ok"
+    assert output.record.splitlines()[0].startswith("Done") and "stopped after" not in output.record
+    assert kernel.run("print(ignored)").text == "2\n"
+
+
+def test_markers_of_two_threads_at_once_are_all_taken(kernel: Kernel) -> None:
+    line = '__PROGRESS__{"message":"thread %d","task":"t%d","current":%d,"total":500}'
+    output = kernel.run(
+        "import os, threading\ndef work(n):\n    for i in range(1, 501):\n"
+        f"        if n % 2: print('{line}' % (n, n, i))\n        else: os.write(1, ('{line}\\n' % (n, n, i)).encode())\n"
+        "    print(f'end {n}')\nthreads = [threading.Thread(target=work, args=(n,)) for n in range(4)]\n"
+        "for one in threads: one.start()\nfor one in threads: one.join()"
+    )
+    assert sorted(output.text.split()) == ["0", "1", "2", "3", "end", "end", "end", "end"], output.text[:500]
+    for n in range(4):
+        assert f"✓ thread {n}" in output.record and output.record.count("500/500") == 4
+
+
+def test_marker_that_cannot_be_read_is_the_text_that_it_is(kernel: Kernel) -> None:
+    deep = '__PROGRESS__{"message":"x","data":' + "[" * 10_000 + "]" * 10_000 + "}"
+    output = kernel.run("print('__PROGRESS__{\"message\":\"x\",\"data\":' + '[' * 10_000 + ']' * 10_000 + '}')")
+    assert output.reply["status"] == "ok" and output.text == deep + "\n"
+
+
+def test_lines_that_overwrite_themselves_are_few_messages_and_one_line(kernel: Kernel) -> None:
+    output = kernel.run("for i in range(20_001): print(f'\\rstep {i}', end='', flush=True)\nprint()")
+    text = output.text
+    assert text.count("\n") == 1 and text.endswith("step 20000\n")
+    assert text.count("\r") < 100 and output.counts()["stream"] < 50
+
+
+def test_metrics_are_shown_with_their_course(kernel: Kernel) -> None:
+    output = kernel.run(
+        "import time\nfor i in range(8): progress('fit', i * 10, data={'loss': 8 - i, 'mode': 'train'}); time.sleep(0.1)"
+    )
+    (line,) = (line for line in output.record.splitlines() if "fit" in line)
+    assert "mode train" in line and "loss 1 █" in line and line.rstrip().endswith("▁  mode train")
+    last = output.contents("update_display_data")[-1]["data"]["text/html"]
+    assert "height:14px" in last and "▁" in last and "loss" in last
+
+
+def test_bars_open_with_the_first_event_and_not_before(kernel: Kernel) -> None:
+    output = kernel.run("import time; time.sleep(0.4); print('quiet', flush=True); time.sleep(0.2); progress('x', 5)")
+    kinds = [kind for _, kind, _ in output.messages if kind in ("stream", "comm_open", "display_data")]
+    assert kinds[0] == "stream" and kinds.index("comm_open") > 0 and kinds.count("display_data") == 1
+
+
+def test_at_most_ten_refreshes_a_second(kernel: Kernel) -> None:
+    output = kernel.run(
+        "import time\nend = time.monotonic() + 2; n = 0\nwhile time.monotonic() < end: n += 1; progress('x', current=n, total=10**9)"
+    )
+    (bar,) = output.models("FloatProgressModel")
+    updates = [moment for moment, kind, content in output.messages if kind == "comm_msg" and content["comm_id"] == bar]
+    assert 5 <= len(updates) <= 10 * (output.messages[-1][0]) + 2
