@@ -130,7 +130,7 @@ def _svg(text: str) -> tuple[str, Any]:
 
 
 def _markdown(text: str) -> tuple[str, Any] | None:
-    from .latex import safe_markdown
+    from .markdown import safe_markdown
 
     safe = safe_markdown(text)
     return None if safe is None else ("text/markdown", safe)

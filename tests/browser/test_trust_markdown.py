@@ -1,0 +1,61 @@
+"""Markdown of a sandbox in JupyterLab's own parser: nothing that it takes for markup gets through as code."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from hopx_kernel.trust.markdown import safe_markdown
+
+from ..trust.test_markdown import CODE, EVIL, PIECES, TRAPS
+from .lab import LabPage
+
+pytestmark = pytest.mark.browser
+
+
+def random_documents(count: int) -> list[str]:
+    """Documents of what has a meaning in Markdown, the same in each run."""
+    chooser = random.Random(5)
+    parts = ["".join(chooser.choices(PIECES, k=chooser.randint(1, 16))) for _ in range(2 * count)]
+    block = f"\n\n```\n{EVIL}\n```\n\n"
+    return [before + chooser.choice(("", block)) + after for before, after in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def show(lab: LabPage, *documents: str) -> Locator:
+    """Open a notebook with these documents as outputs, as a page gets them; JupyterLab takes scripts out of them, and
+    leaves the elements. Gives the notebook."""
+    # JupyterLab shows fifty outputs of a cell.
+    parts = [documents[start : start + 40] for start in range(0, len(documents), 40)]
+    path = lab.open_notebook(*["pass"] * len(parts))
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell, part in zip(notebook["cells"], parts, strict=True):
+        cell["outputs"] = [
+            {"output_type": "display_data", "data": {"text/markdown": document}, "metadata": {}} for document in part
+        ]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    lab.page.goto(f"{lab.url}lab/tree/{path.name}?reset")
+    shown = lab.page.locator(".jp-Notebook")
+    expect(shown.locator(".jp-RenderedMarkdown")).to_have_count(len(documents), timeout=60_000)
+    expect(lab.output(len(parts) - 1)).to_contain_text("the end", timeout=60_000)
+    return shown
+
+
+def test_traps_are_real(lab_page: LabPage) -> None:
+    assert show(lab_page, *TRAPS.values(), "the end").locator(".jp-RenderedMarkdown img").count() >= len(TRAPS) / 2
+
+
+def test_no_document_makes_an_element(lab_page: LabPage) -> None:
+    documents = [safe_markdown(source) for source in (*TRAPS.values(), *random_documents(400))]
+    shown = show(lab_page, *(document for document in documents if document is not None), "the end")
+    assert shown.locator(".jp-RenderedMarkdown img").count() == 0
+
+
+def test_code_is_shown_as_it_stands(lab_page: LabPage) -> None:
+    shown = show(lab_page, *(safe_markdown(source) or "" for source in CODE.values()), "the end")
+    code = shown.locator(".jp-RenderedMarkdown code", has_text=EVIL)
+    expect(code).to_have_count(sum(source.count(EVIL) for source in CODE.values()))
+    assert shown.locator(".jp-RenderedMarkdown img").count() == 0
+    assert not any("&lt;" in text for text in shown.locator(".jp-RenderedMarkdown").all_inner_texts())
