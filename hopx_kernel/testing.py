@@ -5,6 +5,7 @@ Nothing here starts a process. The bytes are the real protocol's.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import anyio
@@ -170,12 +171,15 @@ class ScriptedSandbox(BaseSandbox):
         """See the base class."""
         return _ScriptedProcess(self.runner)
 
-    async def read_file(self, path: str) -> bytes:
+    async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         """See the base class."""
         try:
-            return self.files[path]
+            data = self.files[path]
         except KeyError:
             raise FileNotFoundError(path) from None
+        if max_bytes is not None and len(data) > max_bytes:
+            raise OSError(errno.EFBIG, f"the file is larger than {max_bytes} bytes", path)
+        return data
 
     async def write_file(self, path: str, data: bytes) -> None:
         """See the base class."""

@@ -49,7 +49,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "library.carry": {"library.inside"},
     "library.files": {
-        *("library.bridge", "library.carry", "errors", "library.inside", "library.owner", "sandboxes"),
+        *("library.bridge", "library.carry", "library.checks", "errors", "library.inside", "library.owner"),
+        "sandboxes",
     },
     "library.executions": {"errors", "library.lines", "library.owner", "protocol", "session"},
     "library.runs": {"library.bridge", "errors", "library.executions", "protocol", "session"},
@@ -62,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         "library.runs",
         "sandboxes",
     },
-    "library.transfer": {"library.carry", "errors", "library.inside", "library.runs"},
+    "library.transfer": {"library.carry", "library.checks", "errors", "library.inside", "library.runs"},
     "magics": {
         "library.bridge",
         "library.carry",

@@ -1,11 +1,14 @@
-"""What callers may ask for, checked before anything of it reaches a sandbox."""
+"""What callers may ask for, checked before it reaches a sandbox, and what a sandbox may say in an error here."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["checked_command", "checked_environment", "checked_path", "checked_timeout"]
+__all__ = ["checked_command", "checked_environment", "checked_path", "checked_timeout", "harmless"]
+
+#: Of what a sandbox gives for a reason, in characters.
+_MAX_REASON = 2000
 
 
 def checked_command(command: str | Sequence[str]) -> str | list[str]:
@@ -49,3 +52,8 @@ def checked_path(path: str) -> str:
     if not path or "\0" in path:
         raise ValueError("a path cannot be empty or hold a null character")
     return path
+
+
+def harmless(text: str) -> str:
+    """A sandbox's words for an error here: not endless, and no control sequences for the terminal that shows them."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text[:_MAX_REASON])

@@ -20,6 +20,7 @@ from ..errors import SandboxError, SandboxLostError
 from ..sandboxes.base import SandboxProcess
 from . import bridge
 from .carry import COPY_BYTES, FileSink, FileSource, Sink, Source
+from .checks import checked_path, harmless
 from .inside.copies import find_target
 from .owner import SandboxOwner, end_process
 
@@ -30,7 +31,8 @@ __all__ = ["FileEntry", "Files"]
 
 T = TypeVar("T")
 
-#: Called while a file is copied, with the bytes so far and all of them.
+#: Called while a file is copied, with the bytes so far and all of them; in the library's thread, so that it must not
+#: wait for anything of a sandbox.
 ProgressHandler = Callable[[int, int], None]
 
 #: A directory's listing has some hundred bytes an entry: room for some hundred thousand.
@@ -176,10 +178,10 @@ class Files:
         if not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(f"a file's content is str or bytes, not {type(data).__name__}")
         content = data.encode("utf-8") if isinstance(data, str) else bytes(data)
-        await self._owner.sandbox.write_file(_checked(path), content)
+        await self._owner.sandbox.write_file(checked_path(path), content)
 
-    async def _read(self, path: str) -> bytes:
-        return await self._owner.sandbox.read_file(_checked(path))
+    async def _read(self, path: str, max_bytes: int | None = None) -> bytes:
+        return await self._owner.sandbox.read_file(checked_path(path), max_bytes=max_bytes)
 
     async def _list(self, path: str) -> FileEntries:
         rows = await self._ask("list", path)
@@ -200,7 +202,7 @@ class Files:
     async def _converse(self, talk: Callable[[_Received], Awaitable[T]], verb: str, path: str, *more: str) -> T:
         owner = self._owner
         script = Path(__file__).with_name("inside").joinpath("files.py").read_text(encoding="utf-8")
-        argv = [owner.sandbox.python, "-I", "-S", "-c", script, verb, _checked(path), *more]
+        argv = [owner.sandbox.python, "-I", "-S", "-c", script, verb, checked_path(path), *more]
         process = await owner.sandbox.start_process(argv)
         try:
             return await talk(_Received(process))
@@ -310,14 +312,6 @@ class _Received:
         return data
 
 
-def _checked(path: str) -> str:
-    if not isinstance(path, str):
-        raise TypeError(f"a path in a sandbox is a str, not {type(path).__name__}")
-    if not path or "\0" in path:
-        raise ValueError("a path cannot be empty or hold a null character")
-    return path
-
-
 def _decode(path: str, data: bytes) -> str:
     try:
         return data.decode("utf-8")
@@ -330,7 +324,7 @@ def _answer(path: str, line: bytes) -> Any:
         content = json.loads(line)
         if "ok" in content:
             return content["ok"]
-        code, reason = int(content["errno"]), str(content["reason"])
+        code, reason = int(content["errno"]), harmless(str(content["reason"]))
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise SandboxLostError(f"the sandbox's answer about {path!r} makes no sense") from exc
     raise OSError(code, reason, path)

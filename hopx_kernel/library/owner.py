@@ -92,6 +92,11 @@ class SandboxOwner:
         """Whether the sandbox can still be used, as far as is known."""
         return self._opened and not self._killed and self.sandbox.state is SandboxState.RUNNING
 
+    @property
+    def disk_bytes(self) -> int | None:
+        """The size of each of its writable directories; None where that is not known, or not bounded."""
+        return getattr(getattr(self.sandbox, "options", None), "disk_bytes", None)
+
     def check_alive(self) -> None:
         """Raise `SandboxLostError` when the sandbox can no longer be used."""
         if os.getpid() != self._pid:

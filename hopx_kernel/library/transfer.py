@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import os
 import uuid
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SandboxError
 from .carry import BytesSink, BytesSource, Sink, Source
+from .checks import harmless
 from .inside.values import Malformed, Refused, dump_value, load_value
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ TransferHandler = Callable[[str, int, int], None]
 
 #: Opens where a value's bytes go, given its name and their number.
 OpenSink = Callable[[str, int], Awaitable[Sink]]
+
+#: Reasons, for some names.
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 _DIRECTORY = "/tmp/.hopx/values"
 _PROGRAM = f"{_DIRECTORY}/values.pyz"
@@ -161,8 +166,8 @@ class _Exchange:
         variables = f"{{'request': {self._directory!r}, 'namespace': {namespace}}}"
         await self._session._run_silently(f"__import__('runpy').run_path({_PROGRAM!r}, {variables})\nNone")
         try:
-            answer = json.loads(await self._files._read(f"{self._directory}/answer.json"))
-            return {str(name): str(fault) for name, fault in answer["faults"].items()}
+            answer = await self._files._read(f"{self._directory}/answer.json", _MAX_ANSWER_BYTES)
+            return {str(name): harmless(str(fault)) for name, fault in json.loads(answer)["faults"].items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as exc:
             raise SandboxError("the sandbox's answer about its values makes no sense") from exc
 
@@ -170,7 +175,17 @@ class _Exchange:
         await self._files._send(source, path, _named(name, on_progress))
 
     async def download(self, name: str, path: str, open_sink: OpenSink, on_progress: TransferHandler | None) -> Any:
-        return await self._files._receive(path, functools.partial(open_sink, name), _named(name, on_progress))
+        async def open_bounded(size: int) -> Sink:
+            if size > self._max_bytes():
+                raise Malformed(f"it is said to have {size} bytes, and no more than {self._max_bytes()} are carried")
+            return await open_sink(name, size)
+
+        return await self._files._receive(path, open_bounded, _named(name, on_progress))
+
+    def _max_bytes(self) -> int:
+        """What a value may have: a file with a hole may be larger than every memory, and cost its sandbox nothing."""
+        host_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        return min(host_bytes, self._session.sandbox._owner.disk_bytes or host_bytes)
 
 
 def _named(name: str, on_progress: TransferHandler | None) -> Callable[[int, int], None] | None:
@@ -189,6 +204,6 @@ def _build_program() -> bytes:
     inside = Path(__file__).parent / "inside"
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("__main__.py", _MAIN)
-        for name in ("__init__", "plain", "frames", "values"):
+        for name in ("__init__", "plain", "frames", "tables", "values"):
             archive.writestr(f"_hopx_values/{name}.py", inside.joinpath(f"{name}.py").read_text(encoding="utf-8"))
     return buffer.getvalue()

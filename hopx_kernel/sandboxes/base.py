@@ -110,8 +110,8 @@ class BaseSandbox(ABC):
         """
 
     @abstractmethod
-    async def read_file(self, path: str) -> bytes:
-        """A file's bytes. Raises the `OSError` that fits."""
+    async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
+        """A file's bytes. Raises the `OSError` that fits, ``EFBIG`` for more than `max_bytes`."""
 
     @abstractmethod
     async def write_file(self, path: str, data: bytes) -> None:

@@ -159,11 +159,11 @@ class LocalSandbox(BaseSandbox):
             await process.aclose()
         return await self.start_process([self.python, RUNNER_PATH, options.to_json()])
 
-    async def read_file(self, path: str) -> bytes:
+    async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         enlarge_pipe(read)
-        limit = max(self.options.disk_bytes or 0, _MAX_READ_BYTES)
+        limit = max(self.options.disk_bytes or 0, _MAX_READ_BYTES) if max_bytes is None else max_bytes
         data = bytearray()
         async with PipeReceiveStream(read) as stream, self._work("read", path, write):
             async for chunk in stream:

@@ -122,10 +122,14 @@ class ProcessSandbox(BaseSandbox):
         options = replace(options, cwd=str(self._place(options.cwd)))
         return await self.start_process([self.python, str(bundle), options.to_json()])
 
-    async def read_file(self, path: str) -> bytes:
+    async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         place = self._place(path)
         await anyio.to_thread.run_sync(_check_ordinary, place)
-        return await anyio.Path(place).read_bytes()
+        async with await anyio.open_file(place, "rb") as file:
+            data = await file.read(-1 if max_bytes is None else max_bytes + 1)
+        if max_bytes is not None and len(data) > max_bytes:
+            raise OSError(errno.EFBIG, f"the file is larger than {max_bytes} bytes", path)
+        return data
 
     async def write_file(self, path: str, data: bytes) -> None:
         target = anyio.Path(self._place(path))

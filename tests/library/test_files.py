@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from hopx_kernel import Sandbox
@@ -168,6 +171,37 @@ def test_upload_refuses_a_socket(sandbox: Sandbox, tmp_path: Path) -> None:
             sandbox.files.upload(tmp_path / "socket")
 
 
+def test_file_that_does_not_tell_its_size_is_refused_and_not_taken_for_empty(sandbox: Sandbox, tmp_path: Path) -> None:
+    for copy in (
+        lambda: sandbox.files.upload("/proc/version"),
+        lambda: sandbox.files.download("/proc/version", tmp_path),
+    ):
+        with pytest.raises(OSError, match="does not tell its size"):
+            copy()
+    assert sandbox.files.read("/proc/version").startswith("Linux")
+    (tmp_path / "empty").touch()
+    assert sandbox.files.download(sandbox.files.upload(tmp_path / "empty"), tmp_path / "back").read_bytes() == b""
+
+
+def test_upload_of_a_file_that_grows_takes_what_it_was(sandbox: Sandbox, tmp_path: Path) -> None:
+    source = tmp_path / "log"
+    source.write_bytes(b"a" * 1_000_000)
+
+    def grow(*_: int) -> None:
+        with source.open("ab") as file:
+            file.write(b"b" * 1000)
+
+    path = sandbox.files.upload(source, on_progress=grow)
+    assert sandbox.files.read(path) == "a" * 1_000_000
+
+
+def test_upload_of_a_file_that_shrinks_is_an_error_and_no_short_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    source = tmp_path / "log"
+    source.write_bytes(b"a" * 1_000_000)
+    with pytest.raises(OSError, match="did not arrive"):
+        sandbox.files.upload(source, on_progress=lambda *_: os.truncate(source, 0))
+
+
 def test_upload_of_a_missing_file_names_it(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="none"):
         sandbox.files.upload(tmp_path / "none")
@@ -263,6 +297,46 @@ def test_download_replaces_a_file_whole_and_leaves_nothing_beside_it(sandbox: Sa
     sandbox.files.download("/app/a", tmp_path / "a")
     assert (tmp_path / "a").read_text(encoding="utf-8") == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_download_of_a_file_that_grows_takes_what_it_was(sandbox: Sandbox, tmp_path: Path) -> None:
+    with sandbox.commands.stream("echo start > /app/log; echo ok; while :; do echo more >> /app/log; done") as stream:
+        assert next(iter(stream)) == "ok"
+        sizes: list[int] = []
+        sandbox.files.download("/app/log", tmp_path / "log", on_progress=lambda _, size: sizes.append(size))
+    assert (tmp_path / "log").stat().st_size == sizes[-1]
+
+
+def test_download_that_shrinks_leaves_nothing_here(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.commands.run("truncate -s 500M /app/a")
+    shrink = threading.Thread(target=sandbox.commands.run, args=("truncate -s 0 /app/a",))
+
+    def go_slowly(done: int, _: int) -> None:
+        if not shrink.ident:
+            shrink.start()
+        time.sleep(0.005)  # the library's loop, so that the other command gets in between
+
+    with pytest.raises(OSError, match="it ended after"):
+        sandbox.files.download("/app/a", tmp_path / "a", on_progress=go_slowly)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_download_that_is_broken_off_leaves_nothing_here(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The sandbox holds what answers still, and nothing more ever comes."""
+    sandbox.commands.run("truncate -s 1G /app/a")
+    stop = "for p in /proc/[0-9]*; do grep -qz '^read$' $p/cmdline && kill -STOP ${p#/proc/}; done 2>/dev/null; true"
+    stopped: list[threading.Thread] = []
+
+    def hold(*_: int) -> None:
+        if not stopped:
+            stopped.append(threading.Thread(target=sandbox.commands.run, args=(stop,)))
+            stopped[0].start()
+
+    with anyio.move_on_after(3) as scope:
+        await sandbox.files.download_async("/app/a", tmp_path / "a", on_progress=hold)
+    assert scope.cancelled_caught
+    assert list(tmp_path.iterdir()) == []
+    assert sandbox.commands.run("echo alive").stdout == "alive\n"
 
 
 def test_download_larger_than_the_disk_is_refused_before_it_starts(sandbox: Sandbox, tmp_path: Path) -> None:

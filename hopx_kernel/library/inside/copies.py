@@ -25,10 +25,16 @@ def open_source(path: Path) -> int:
             reason = f"it is a symbolic link, to {str(path.readlink())!r}; name the file itself"
             raise OSError(errno.ELOOP, reason, str(path)) from None
         raise
-    mode = os.fstat(fd).st_mode
-    if not stat.S_ISREG(mode):
+    status = os.fstat(fd)
+    try:
+        if not stat.S_ISREG(status.st_mode):
+            raise _not_a_file(status.st_mode, path)
+        if not status.st_size and os.read(fd, 1):
+            reason = "it does not tell its size, as files in /proc; copy it into an ordinary file first"
+            raise OSError(errno.EINVAL, reason, str(path))
+    except BaseException:
         os.close(fd)
-        raise _not_a_file(mode, path)
+        raise
     return fd
 
 

@@ -62,6 +62,8 @@ def read(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     status = os.fstat(fd)
     refuse_special(status.st_mode)
+    if not status.st_size and os.read(fd, 1):
+        raise OSError(errno.EINVAL, "it does not tell its size, as files in /proc; copy it into an ordinary file first")
     answer(ok=status.st_size)
     rest = status.st_size
     while rest:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, Dict, Iterator, Tuple
 
-from .plain import SCALARS, Dumped, Malformed, Parts, Refused, dump_npy, find_fault, load_npy, need, type_name
+from .plain import (
+    SCALARS,
+    Dumped,
+    Malformed,
+    Parts,
+    Refused,
+    dump_npy,
+    dump_text,
+    find_fault,
+    load_npy,
+    load_text,
+    need,
+    type_name,
+)
 
 #: What a frame's header may name as the type of a column of text or of numbers with gaps.
 _TEXT_DTYPES = ("str", "string")
@@ -23,6 +35,10 @@ _MASKED_DTYPES = (
     "Float64",
     "boolean",
 )
+
+
+#: Names of time zones behind which pandas would open a file of any path.
+_ZONES_BY_PATH = ("dateutil/", "tz")
 
 
 def _pandas() -> Any:
@@ -52,7 +68,11 @@ def dump_frame(value: Any) -> Dumped:
         return "frame", {"shape": "index", "index": _dump_index(value, parts)}, parts
     if find_fault(value.attrs):
         raise Refused("its attrs are no JSON value: %s" % find_fault(value.attrs))
-    meta: Dict[str, Any] = {"attrs": value.attrs, "index": _dump_index(value.index, parts)}
+    meta: Dict[str, Any] = {
+        "attrs": value.attrs,
+        "index": _dump_index(value.index, parts),
+        "allows_duplicate_labels": value.flags.allows_duplicate_labels,
+    }
     if isinstance(value, pandas.Series):
         meta.update(shape="series", name=_label(value.name), columns=[_dump_column(value, "it", parts)])
     else:
@@ -75,13 +95,37 @@ def _dump_index(index: Any, parts: Parts) -> Dict[str, Any]:
     if type(index) is pandas.RangeIndex:
         return {"range": [index.start, index.stop, index.step], "name": _label(index.name)}
     if isinstance(index, pandas.MultiIndex):
-        levels = [
-            _dump_column(index.get_level_values(i).to_series(), "level %d of an index" % i, parts)
-            for i in range(index.nlevels)
-        ]
+        levels = [_dump_index(level.rename(None), parts) for level in index.levels]
+        for codes in index.codes:
+            parts.append(dump_npy(codes))
         return {"levels": levels, "names": [_label(name) for name in index.names]}
     spec = {"values": _dump_column(index.to_series(), "an index", parts), "name": _label(index.name)}
-    return {**spec, "freq": getattr(index, "freqstr", None)}
+    return {**spec, "freq": _freq(index)}
+
+
+def _freq(index: Any) -> Any:
+    """The name of an index's frequency, which must say all there is to it: one with holidays has more."""
+    freq = getattr(index, "freq", None)
+    if freq is None:
+        return None
+    pandas = _pandas()
+    try:
+        if pandas.tseries.frequencies.to_offset(index.freqstr) == freq:
+            return index.freqstr
+    except ValueError:
+        pass
+    raise Refused("an index has a freq that cannot be carried, %r; set x.index.freq = None" % freq)
+
+
+def _zone(dtype: Any) -> str:
+    """The name of a column's time zone, by which it is found on the other side."""
+    pandas, name = _pandas(), str(dtype.tz)
+    try:
+        if not name.startswith(_ZONES_BY_PATH) and pandas.DatetimeTZDtype(dtype.unit, name) == dtype:
+            return name
+    except (KeyError, TypeError, ValueError, pandas.errors.ParserError):
+        pass
+    raise Refused("its time zone %r has no name that others know; convert it with .dt.tz_convert('UTC')" % dtype.tz)
 
 
 def _dump_column(column: Any, where: str, parts: Parts) -> Dict[str, Any]:
@@ -94,34 +138,35 @@ def _dump_column(column: Any, where: str, parts: Parts) -> Dict[str, Any]:
         parts.append(dump_npy(column.to_numpy()))
         return {"as": "npy"}
     if isinstance(dtype, pandas.StringDtype):
-        parts.append(
-            json.dumps([None if gap else str(text) for gap, text in zip(column.isna(), column)]).encode("ascii")
-        )
+        parts.append(dump_text([None if gap else str(text) for gap, text in zip(column.isna(), column)]))
         return {"as": "text", "dtype": name if name in _TEXT_DTYPES else "string"}
     if name in _MASKED_DTYPES:
         parts.append(dump_npy(column.isna().to_numpy(bool)))
         parts.append(dump_npy(column.fillna(False if name == "boolean" else 0).to_numpy(dtype.numpy_dtype)))
         return {"as": "masked", "dtype": name}
     if isinstance(dtype, pandas.DatetimeTZDtype):
+        zone = _zone(dtype)
         parts.append(dump_npy(column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()))
-        return {"as": "zoned", "tz": str(dtype.tz)}
+        return {"as": "zoned", "tz": zone}
     if isinstance(dtype, pandas.CategoricalDtype):
         parts.append(dump_npy(column.cat.codes.to_numpy()))
-        categories = _dump_column(dtype.categories.to_series(), "the categories of " + where, parts)
-        return {"as": "categories", "ordered": bool(dtype.ordered), "categories": categories}
+        return {"as": "categories", "ordered": bool(dtype.ordered), "categories": _dump_index(dtype.categories, parts)}
     if name == "object":
         values = column.tolist()
         fault = find_fault(values)
         if not fault:
-            parts.append(json.dumps(values).encode("ascii"))
+            parts.append(dump_text(values))
             return {"as": "json"}
         raise Refused(
             "%s is of dtype object, and %s; give it a dtype, or convert it with .astype(str), or take pyarrow.Table.from_pandas(x)"
             % (where, fault)
         )
-    raise Refused(
-        "%s is of dtype %s; convert it with .astype(str), or take pyarrow.Table.from_pandas(x)" % (where, name)
-    )
+    way = "take pyarrow.Table.from_pandas(x)"
+    if isinstance(dtype, pandas.SparseDtype):
+        way = "convert it with x.sparse.to_dense()"
+    elif isinstance(dtype, (pandas.IntervalDtype, pandas.PeriodDtype)):
+        way = "convert it with .astype(str)"
+    raise Refused("%s is of dtype %s; %s" % (where, name, way))
 
 
 def load_frame(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
@@ -139,19 +184,25 @@ def load_frame(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
         value = pandas.DataFrame(dict(enumerate(columns)), index=range(len(index)), columns=range(len(columns)))
         value.index, value.columns = index, labels
     value.attrs = dict(meta["attrs"])
-    return value
+    return value if meta["allows_duplicate_labels"] else value.set_flags(allows_duplicate_labels=False)
 
 
 def _load_index(spec: Dict[str, Any], parts: Iterator[Any]) -> Any:
     pandas = need("pandas")
     if "range" in spec:
+        if not all(type(number) is int and abs(number) < 1 << 63 for number in spec["range"]):
+            raise Malformed("its range has no end")
         return pandas.RangeIndex(*spec["range"], name=spec["name"])
     if "levels" in spec:
-        return pandas.MultiIndex.from_arrays(
-            [_load_column(level, parts) for level in spec["levels"]], names=spec["names"]
-        )
+        levels = [_load_index(level, parts) for level in spec["levels"]]
+        codes = [load_npy(next(parts)) for _ in levels]
+        if any(array.dtype.kind != "i" for array in codes):
+            raise Malformed("its codes are no numbers")
+        return pandas.MultiIndex(levels=levels, codes=codes, names=spec["names"], verify_integrity=True)
     index = pandas.Index(_load_column(spec["values"], parts), name=spec["name"])
     if spec["freq"] is not None:
+        if not isinstance(index, (pandas.DatetimeIndex, pandas.TimedeltaIndex)) or type(spec["freq"]) is not str:
+            raise Malformed("it has a freq and no times")
         index.freq = spec["freq"]
     return index
 
@@ -162,18 +213,20 @@ def _load_column(spec: Dict[str, Any], parts: Iterator[Any]) -> Any:
     if how == "npy":
         return pandas.Series(load_npy(next(parts)))
     if how == "text" and spec["dtype"] in _TEXT_DTYPES:
-        return pandas.Series(json.loads(bytes(next(parts))), dtype=spec["dtype"])
+        return pandas.Series(load_text(next(parts)), dtype=spec["dtype"])
     if how == "masked" and spec["dtype"] in _MASKED_DTYPES:
         gaps, values = load_npy(next(parts)), load_npy(next(parts))
         column = pandas.Series(values).astype(spec["dtype"])
         column[gaps] = pandas.NA
         return column
     if how == "zoned":
+        if type(spec["tz"]) is not str or spec["tz"].startswith(_ZONES_BY_PATH):
+            raise Malformed("its time zone is no name")
         return pandas.Series(load_npy(next(parts))).dt.tz_localize("UTC").dt.tz_convert(spec["tz"])
     if how == "categories":
         codes = load_npy(next(parts))
-        categories = pandas.Index(_load_column(spec["categories"], parts))
+        categories = _load_index(spec["categories"], parts)
         return pandas.Series(pandas.Categorical.from_codes(codes, categories, ordered=spec["ordered"]))
     if how == "json":
-        return pandas.Series(json.loads(bytes(next(parts))), dtype=object)
+        return pandas.Series(load_text(next(parts)), dtype=object)
     raise Malformed("a column comes as %r" % (how,))

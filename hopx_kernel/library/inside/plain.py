@@ -16,6 +16,9 @@ _MAX_DEPTH = 200
 #: Python reads integers of 4300 digits at most.
 _MAX_INT_BITS = 14000
 
+#: JSON grows up to some 25 times when it becomes objects; larger values want a format of their own.
+MAX_JSON_BYTES = 256 * 1024 * 1024
+
 SCALARS = (type(None), bool, int, float, str)
 
 
@@ -40,7 +43,7 @@ def find_fault(value: Any, where: str = "", depth: int = 0) -> str:
     if depth > _MAX_DEPTH:
         return "it is nested deeper than %d" % _MAX_DEPTH
     if kind is not list and kind is not dict:
-        return "%s is of type %s%s" % (where or "it", type_name(value), _way(value))
+        return "%s is of type %s%s" % (where or "it", type_name(value), _way(value, bool(where)))
     for key, item in value.items() if kind is dict else enumerate(value):
         if kind is dict and type(key) is not str:
             return "%s has a key of type %s; keys must be str" % (where or "it", type_name(key))
@@ -57,11 +60,29 @@ def is_json(value: Any) -> bool:
 
 
 def dump_json(value: Any) -> Dumped:
-    return "json", {}, [json.dumps(value).encode("ascii")]
+    return "json", {}, [dump_text(value)]
 
 
 def load_json(_meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
-    return json.loads(bytes(next(parts)))
+    return load_text(next(parts))
+
+
+def dump_text(value: Any) -> bytes:
+    """A JSON value's bytes."""
+    text = json.dumps(value).encode("ascii")
+    if len(text) > MAX_JSON_BYTES:
+        raise Refused(
+            "it is %d bytes of JSON, and no more than %d are carried; use a NumPy array or an Arrow table, or write a "
+            "file" % (len(text), MAX_JSON_BYTES)
+        )
+    return text
+
+
+def load_text(data: Any) -> Any:
+    """The JSON value of `dump_text`'s bytes."""
+    if len(data) > MAX_JSON_BYTES:
+        raise Malformed("it is %d bytes of JSON" % len(data))
+    return json.loads(bytes(data))
 
 
 def dump_bytes(value: Any) -> Dumped:
@@ -82,12 +103,34 @@ def is_array(value: Any) -> bool:
 
 def is_numpy_scalar(value: Any) -> bool:
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.generic) and _is_plain(value.dtype)
+    if numpy is None or not isinstance(value, numpy.generic) or isinstance(value, numpy.record):
+        return False
+    return _is_plain(value.dtype)
 
 
 def _is_plain(dtype: Any) -> bool:
-    """Whether the npy format holds it without pickle: no objects, no strings of variable length."""
-    return not dtype.hasobject and dtype.char != "T"
+    """Whether the npy format holds it as what it is: no objects, no types that others have added, nothing beside it."""
+    import numpy
+
+    if dtype.hasobject or dtype.metadata:
+        return False
+    try:
+        return bool(numpy.lib.format.descr_to_dtype(numpy.lib.format.dtype_to_descr(dtype)) == dtype)
+    except (TypeError, ValueError):  # fields that overlap or are out of order
+        return False
+
+
+def array_fault(value: Any) -> str:
+    """Why an array is not carried, and what works; empty for what is none."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(value) is not numpy.ndarray:
+        return ""
+    dtype, way = value.dtype, "use x.astype(...) with a dtype of NumPy's own"
+    if dtype.hasobject or dtype.char == "T":
+        way = "use x.tolist(), or give it a dtype"
+    elif dtype.names:
+        way = "use numpy.lib.recfunctions.repack_fields(x)"
+    return "it is an array of dtype %s (%s)" % (dtype, way)
 
 
 def dump_npy(array: Any) -> bytes:
@@ -138,28 +181,43 @@ def load_array(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
 
 # ------------------------------------------------------------------ what to say
 
-#: By type: what can be carried instead.
+_MEMBERS = ("tuple", "range", "generator", "map", "filter", "zip", "dict_keys", "dict_values", "dict_items")
+_DATED = ("datetime.datetime", "datetime.date", "datetime.time", "pandas.Timestamp", "pandas.Timedelta")
+
+#: By package and name of a type, or of one that it is built on: what can be carried instead.
 _WAYS = {
-    "tuple": "use list(x)",
-    "set": "use sorted(x)",
-    "frozenset": "use sorted(x)",
-    "memoryview": "use bytes(x)",
-    "range": "use list(x)",
+    **dict.fromkeys((*_MEMBERS, "collections.deque", "array.array", "list"), "use list(x)"),
+    **dict.fromkeys(("set", "frozenset"), "use sorted(x)"),
+    **dict.fromkeys(_DATED, "use x.isoformat()"),
+    **dict.fromkeys(("decimal.Decimal", "fractions.Fraction", "pathlib.PurePath", "uuid.UUID", "str"), "use str(x)"),
+    **dict.fromkeys(("function", "type"), "define it on the other side"),
+    **dict.fromkeys(("pandas.IntervalIndex", "pandas.PeriodIndex"), "use x.astype(str)"),
+    **dict.fromkeys(("pyarrow.Array", "pyarrow.ChunkedArray"), "use pyarrow.table({'x': x})"),
+    "bytes": "use bytes(x)",
     "complex": "use [x.real, x.imag]",
-    "generator": "use list(x)",
-    "datetime.datetime": "use x.isoformat()",
-    "datetime.date": "use x.isoformat()",
-    "decimal.Decimal": "use str(x)",
-    "pathlib.PosixPath": "use str(x)",
+    "datetime.timedelta": "use x.total_seconds()",
+    "dict": "use dict(x)",
+    "enum.Enum": "use x.value",
+    "int": "use int(x)",
+    "matplotlib.Figure": "save it with x.savefig(...) and download the file",
+    "memoryview": "use bytes(x)",
     "module": "import it on the other side",
-    "function": "define it on the other side",
-    "type": "define it on the other side",
-    "matplotlib.figure.Figure": "save it with x.savefig(...) and download the file",
-    "numpy.ma.MaskedArray": "use x.filled()",
-    "numpy.matrix": "use numpy.asarray(x)",
-    "collections.OrderedDict": "use dict(x)",
-    "collections.defaultdict": "use dict(x)",
-    "collections.Counter": "use dict(x)",
+    "numpy.generic": "use x.tolist()",
+    "numpy.MaskedArray": "use x.filled()",
+    "numpy.ndarray": "use numpy.array(x, subok=False)",
+    "pandas.DataFrame": "use pandas.DataFrame(x)",
+    "pandas.Series": "use pandas.Series(x)",
+    "polars.DataFrame": "use x.to_arrow()",
+    "polars.LazyFrame": "use x.collect().to_arrow()",
+    "polars.Series": "use x.to_frame().to_arrow()",
+    "torch.Tensor": "use x.numpy(force=True)",
+}
+
+#: The same for what is inside of another value, where only JSON can be.
+_INNER_WAYS = {
+    "numpy.ndarray": "use x.tolist()",
+    "pandas.DataFrame": "use x.to_dict('list')",
+    "pandas.Series": "use x.tolist()",
 }
 
 
@@ -168,11 +226,19 @@ def type_name(value: Any) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
 
 
-def _way(value: Any) -> str:
-    name = type_name(value)
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return " (use x.tolist())"
-    return " (%s)" % _WAYS[name] if name in _WAYS else ""
+def _way(value: Any, is_inner: bool) -> str:
+    """How a value, or what it is built on, can be carried; empty where nothing is known."""
+    kinds = type(value).__mro__
+    names = [
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else "%s.%s" % (kind.__module__.split(".")[0], kind.__qualname__)
+        for kind in kinds
+    ]
+    if "enum.Enum" in names:  # whatever else it is
+        names = ["enum.Enum"]
+    ways = {**_WAYS, **_INNER_WAYS} if is_inner else _WAYS
+    return next((" (%s)" % ways[name] for name in names if name in ways), "")
 
 
 def need(name: str) -> Any:

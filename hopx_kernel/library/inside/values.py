@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from .frames import dump_frame, is_frame, load_frame
@@ -19,6 +18,7 @@ from .plain import (
     Malformed,
     Parts,
     Refused,
+    array_fault,
     dump_array,
     dump_bytes,
     dump_json,
@@ -30,10 +30,14 @@ from .plain import (
     load_array,
     load_bytes,
     load_json,
-    need,
 )
+from .tables import dump_table, is_table, load_table
 
 __all__ = ["Malformed", "Refused", "dump_value", "load_value", "serve"]
+
+
+#: A column has some ten to hundred bytes there.
+_MAX_HEADER_BYTES = 1 << 24
 
 
 def dump_value(value: Any) -> Parts:
@@ -45,12 +49,15 @@ def dump_value(value: Any) -> Parts:
     else:
         raise Refused(_refusal(value))
     header = {"kind": kind, "meta": meta, "sizes": [len(part) for part in parts]}
-    return [json.dumps(header).encode("ascii") + b"\n", *parts]
+    line = json.dumps(header).encode("ascii") + b"\n"
+    if len(line) > _MAX_HEADER_BYTES:
+        raise Refused("it has too many columns, or attributes that are too large; write a file")
+    return [line, *parts]
 
 
 def load_value(data: bytes) -> Any:
     """The value of `dump_value`'s bytes. Raises `Malformed`, and `Refused` where a library for it is missing here."""
-    line, _, _ = bytes(data[: 1 << 24]).partition(b"\n")
+    line, _, _ = bytes(data[:_MAX_HEADER_BYTES]).partition(b"\n")
     try:
         header = json.loads(line)
         load, meta, sizes = _LOADERS[header["kind"]], header["meta"], header["sizes"]
@@ -69,45 +76,6 @@ def load_value(data: bytes) -> Any:
         raise Malformed("it makes no sense: %s: %s" % (type(exc).__name__, exc)) from exc
 
 
-# ------------------------------------------------------------------ Arrow
-
-
-def _is_table(value: Any) -> bool:
-    arrow = sys.modules.get("pyarrow")
-    return arrow is not None and type(value) in (arrow.Table, arrow.RecordBatch)
-
-
-def _dump_table(value: Any) -> Dumped:
-    import pyarrow
-
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, value.schema) as writer:
-        writer.write(value)
-    return "arrow", {"batch": type(value) is pyarrow.RecordBatch}, [sink.getvalue().to_pybytes()]
-
-
-def _empty_batch(schema: Any) -> Any:
-    import pyarrow
-
-    return pyarrow.record_batch([pyarrow.array([], field.type) for field in schema], schema=schema)
-
-
-def _load_table(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
-    pyarrow = need("pyarrow")
-    # Older ones unpickle extension types by themselves (CVE-2023-47248).
-    if tuple(int(number) for number in pyarrow.__version__.split(".")[:1]) < (15,):
-        raise Refused("pyarrow %s reads such tables unsafely; install pyarrow 15 or newer" % pyarrow.__version__)
-    try:
-        with pyarrow.ipc.open_stream(bytes(next(parts))) as reader:
-            table = reader.read_all()
-        table.validate(full=True)
-    except (pyarrow.ArrowException, OSError, MemoryError) as exc:
-        raise Malformed("it is no Arrow stream: %s" % exc) from exc
-    if not meta["batch"]:
-        return table
-    return table.combine_chunks().to_batches()[0] if table.num_rows else _empty_batch(table.schema)
-
-
 # ------------------------------------------------------------------ what is what
 
 _Dumper = Callable[[Any], Dumped]
@@ -118,30 +86,23 @@ _DUMPERS: List[Tuple[Callable[[Any], bool], _Dumper]] = [
     (is_array, dump_array),
     (is_numpy_scalar, dump_numpy_scalar),
     (is_frame, dump_frame),
-    (_is_table, _dump_table),
+    (is_table, dump_table),
 ]
 _LOADERS: Dict[str, Callable[[Dict[str, Any], Iterator[Any]], Any]] = {
     "json": load_json,
     "bytes": load_bytes,
     "npy": load_array,
     "frame": load_frame,
-    "arrow": _load_table,
+    "arrow": load_table,
 }
 
 
 def _refusal(value: Any) -> str:
-    fault = find_fault(value)
-    if _is_object_array(value):
-        fault = "it is an array of dtype %s (use x.tolist(), or give it a dtype)" % value.dtype
+    fault = array_fault(value) or find_fault(value)
     return (
         "%s. Carried are JSON values, bytes, NumPy arrays, pandas and Arrow tables; for anything else write a file in "
         "a format of its own and upload or download that" % fault
     )
-
-
-def _is_object_array(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and type(value) is numpy.ndarray
 
 
 # ------------------------------------------------------------------ in the sandbox
