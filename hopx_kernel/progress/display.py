@@ -142,7 +142,7 @@ class RunDisplay:
         """Take the content of the ``execute_reply``: the bars become the record, and every comm is closed."""
         now = self._now()
         self.run.finish(reply, now)
-        self.model.finish(reply, now)
+        self.model.finish(reply, now, self.run.elapsed(now))
         self._tell_omitted()
         if self.options.front_end == "text":
             self._finish_line()

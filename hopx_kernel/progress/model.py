@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -108,6 +109,11 @@ class Task:
         if self.ended is None:
             self.ended = now
 
+    def shorten(self, longest: float) -> None:
+        """Let its time, once it has ended, be at most this."""
+        if self.ended is not None:
+            self.ended = min(self.ended, self.started + longest)
+
     def _restart(self, now: float) -> None:
         self.state = "running"
         self.started, self.ended = now, None
@@ -206,20 +212,22 @@ class ProgressModel:
         task.take(content, now)
         return task
 
-    def finish(self, reply: Mapping[str, Any], now: float) -> None:
+    def finish(self, reply: Mapping[str, Any], now: float, longest: float = math.inf) -> None:
         """Give every task that still runs the end that its run had.
 
-        A task that got to no end of its own in a run that completed is done when nothing tells how far it was, and
+        No task took longer than its run, which took `longest` seconds: what was reported may have waited on its way. A task that got to no end of its own in a run that completed is done when nothing tells how far it was, and
         stopped where it was when something does: it is not called complete.
         """
         for task in self.tasks.values():
             if task.state != "running":
+                task.shorten(longest)
                 continue
             if reply.get("reason", "completed") == "completed" and reply.get("status", "ok") == "ok":
                 task.end("done" if task.percent is None else "stopped", now)
             else:
                 default: State = "stopped" if "reason" in reply else "failed"
                 task.end(_ENDS.get(str(reply.get("reason")), default), now)
+            task.shorten(longest)
 
     def children(self, key: str) -> list[Task]:
         """The tasks whose parent is `key`."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect
@@ -88,6 +91,54 @@ def test_everything_is_readable_and_the_record_stands_where_the_bars_stood(lab_p
     lab_page.page.set_viewport_size(NARROW)
     lab_page.screenshot(f"looks-record-narrow-{theme}")
     assert overflowing(output.locator("table").first) == []
+
+
+def test_plain_widgets_show_the_same_where_the_page_has_no_anywidget(lab_page: LabPage, theme: str) -> None:
+    lab_page.page.route("**/extensions/anywidget/**", lambda route: route.abort())
+    lab_page.open_notebook(
+        "import time\nkept = 44\nfor n in track(range(1000), 'Long work', unit='rows'): time.sleep(0.05)", "print(kept)"
+    )
+    lab_page.run(0)
+    output = lab_page.output(0)
+    plain = output.locator(".hopx-plain-header")
+    expect(plain).to_be_visible(timeout=20_000)
+    for text in ("Running", "local sandbox"):
+        expect(plain).to_contain_text(text)
+    clock = plain.inner_text()
+    expect(plain).not_to_have_text(clock)
+    assert faint_texts(output) == [] and overflowing(output.locator(".hopx-run")) == []
+    lab_page.screenshot(f"looks-plain-{theme}")
+    live = columns(output, live=True)
+    stop(lab_page)
+    assert columns(output.locator("table").first, live=False) == live
+    lab_page.run_to_end(1)
+    expect(lab_page.output(1)).to_contain_text("44")
+
+
+def test_export_shows_the_record_on_screen_and_on_paper(
+    lab_page: LabPage, tmp_path: Path, browser_context: BrowserContext
+) -> None:
+    path = lab_page.open_notebook(
+        "for n in track(range(30), 'Reading files'): progress('Fit', 75, {'loss': 1 / (n + 1)}, task='f')"
+    )
+    lab_page.run_to_end(0)
+    expect(lab_page.output(0).locator("tr")).to_have_count(2)
+    lab_page.save()
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", str(path), "--output-dir", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    page = browser_context.new_page()
+    page.route("http*://**", lambda route: route.abort())
+    page.goto((tmp_path / f"{path.stem}.html").as_uri())
+    record = page.locator("table").last
+    bars = columns(record, live=False)
+    assert set(bars) == {"Reading files", "Fit"} and faint_texts(record) == []
+    fill = record.locator("tr").nth(1).locator("td").nth(1).locator("div > div")
+    left, right = bars["Fit"][1:3]
+    box = fill.bounding_box()
+    assert box and box["width"] == pytest.approx(0.75 * (right - left), abs=2)
+    assert fill.evaluate("one => getComputedStyle(one).printColorAdjust") == "exact"
+    page.screenshot(path=lab_page.output_path("looks-export"))
+    page.pdf(path=lab_page.screenshots / "looks-export.pdf")
 
 
 def test_many_tasks_are_bars_and_the_rest_is_counted(lab_page: LabPage) -> None:

@@ -99,6 +99,18 @@ def test_run_that_ends_ends_its_tasks(reply: dict[str, Any], known: str, unknown
     assert model.tasks["known"].percent == 40 and model.tasks["known"].elapsed(99) == 3
 
 
+def test_no_task_took_longer_than_its_run() -> None:
+    model = ProgressModel()
+    model.take({"message": "", "task": "late", "current": 0, "total": 40}, 0)
+    model.take({"message": "", "task": "open"}, 0)
+    model.take({"message": "", "task": "short", "percent": 0}, 0)
+    model.take({"message": "", "task": "short", "percent": 100}, 1)
+    model.take({"message": "", "task": "late", "current": 40}, 5)
+    model.finish({"status": "ok"}, 6, longest=2)
+    assert [model.tasks[key].elapsed(9) for key in ("late", "open", "short")] == [2, 2, 1]
+    assert model.tasks["late"].rate(9) == 20
+
+
 def test_tasks_over_the_cap_are_counted_by_name() -> None:
     model = ProgressModel()
     for index in range(MAX_TASKS + 500):
