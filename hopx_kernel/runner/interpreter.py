@@ -121,6 +121,7 @@ class Interpreter:
     def _after_fork(self) -> None:
         self._interrupts.reset_after_fork()
         self._outlet.reset_after_fork()
+        limits.reset_after_fork()
         self._services.allow_stdin = False
         faulthandler.disable()
 
@@ -129,23 +130,29 @@ class Interpreter:
     def _read(self) -> None:
         """The thread that reads requests, so that some are answered while the main thread runs a cell."""
         pending = bytearray()
+        block = bytearray(1 << 16)
         while True:
             try:
-                data = self._sock.recv(1 << 16)
+                count = self._sock.recv_into(block)
             except OSError:
-                data = b""
-            if not data:
+                count = 0
+            if not count:
                 leave()
-            pending += data
-            if b"\n" not in data:
-                continue
-            *lines, rest = pending.split(b"\n")
-            pending = bytearray(rest)
-            for line in lines:
-                try:
-                    self._take(load_message(bytes(line)))
-                except (RemoteProtocolError, RuntimeError):
+            try:
+                limits.with_room(pending.extend, memoryview(block)[:count])
+                if block.find(b"\n", 0, count) < 0:
                     continue
+                *lines, pending = limits.with_room(pending.split, b"\n")
+                for line in lines:
+                    limits.with_room(self._take_line, line)
+            except MemoryError:
+                limits.give_up()
+
+    def _take_line(self, line: bytearray) -> None:
+        try:
+            self._take(load_message(bytes(line)))
+        except (RemoteProtocolError, RuntimeError):
+            return
 
     def _take(self, message: Message) -> None:
         if message.msg_type == "input_reply":
@@ -163,9 +170,15 @@ class Interpreter:
 
     def _dispatch(self, message: Message) -> None:
         """On the main thread, between and during cells as soon as the code lets it."""
+        try:
+            limits.with_room(self._handle, message)
+        except MemoryError:
+            limits.give_up()
+
+    def _handle(self, message: Message) -> None:
         if message.msg_type == "execute_request":
-            self._starting += 1
             self._loop.create_task(self._execute(message))
+            self._starting += 1
             return
         if self._starting:  # a task takes its first step later than what has been called soon
             self._loop.call_soon(self._dispatch, message)
@@ -187,6 +200,12 @@ class Interpreter:
     # ------------------------------------------------------------------ running a cell
 
     async def _execute(self, message: Message) -> None:
+        try:
+            await self._run_cell(message)
+        except MemoryError:  # of ours: the code's own is its error
+            limits.give_up()
+
+    async def _run_cell(self, message: Message) -> None:
         self._starting -= 1
         parent_id = message.msg_id
         request = CellRequest.from_content(message.content)
@@ -227,14 +246,15 @@ class Interpreter:
         self._run = None
         progress.finish_run(parent_id)
         limits.flush_c_stdio()
-        self._outlet.send(Message("execute_reply", content, parent_id=parent_id))
+        limits.with_room(self._outlet.send, Message("execute_reply", content, parent_id=parent_id))
         self._pipes.restore()
 
     def _failed(self, exc: BaseException, parent_id: str) -> Dict[str, Any]:
-        name, evalue = type(exc).__name__, safe_str(exc)
+        name = type(exc).__name__
+        evalue = "\n".join(filter(None, (safe_str(exc), limits.explain(exc))))
         error = error_content(name, evalue, [f"{name}: {evalue}"])
-        self._services.emit("error", error, parent_id=parent_id)
-        return {"status": "error", **error, "user_expressions": {}, "payload": []}
+        limits.with_room(self._services.emit, "error", error, None, None, parent_id)
+        return {"status": "error", **error, **limits.told(exc), "user_expressions": {}, "payload": []}
 
     def _explain_interrupt(self) -> str:
         run = self._run

@@ -17,7 +17,7 @@ from typing import Any, Callable, List, Optional
 from ..errors import LocalProtocolError
 from ..protocol.frames import dump_message
 from ..protocol.messages import Message
-from . import forked, parents
+from . import forked, limits, parents
 from .interrupts import Interrupts
 from .jsonable import jsonable, printable
 
@@ -168,7 +168,7 @@ class Outlet:
                 while self._segments:
                     self._settle()
                     for segment in self._take_segments():
-                        self._send_segment(segment)
+                        limits.with_room(self._send_segment, segment)
             finally:
                 self._owner = 0
 
@@ -182,13 +182,21 @@ class Outlet:
         if not segment.name:
             self._sock.sendall(segment.parts[0] + b"\n")
             return
-        text = printable(_take_text(segment))
+        text, start = _take_text(segment), 0
+        try:
+            text = printable(text)
+            for start in range(0, len(text), TEXT_BOUND):
+                self._send_text(segment, text[start : start + TEXT_BOUND])
+        except MemoryError:
+            segment.parts.insert(0, text[start:] if start else text)
+            raise
+
+    def _send_text(self, segment: _Segment, text: str) -> None:
         head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (
             _quote(segment.parent_id),
             segment.name,
         )
-        for start in range(0, len(text), TEXT_BOUND):
-            self._sock.sendall((head + _quote(text[start : start + TEXT_BOUND]) + "}}\n").encode("ascii"))
+        self._sock.sendall((head + _quote(text) + "}}\n").encode("ascii"))
 
     # ------------------------------------------------------------------ the ticker
 
@@ -201,6 +209,13 @@ class Outlet:
         threading.Thread(target=self._tick, name="hopx-ticker", daemon=True).start()
 
     def _tick(self) -> None:
+        while True:
+            try:
+                self._tick_on()
+            except MemoryError:
+                self._wake.set()  # what could not be sent is sent by the next turn
+
+    def _tick_on(self) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()

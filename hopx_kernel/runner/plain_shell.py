@@ -134,6 +134,7 @@ class PlainShell(BaseShell):
             evalue = f"{evalue}\n{note}" if evalue else note
         self._error = error_content(type(exc).__name__, evalue, lines)
         self._services.emit("error", dict(self._error))
+        self._error.update(limits.told(exc))
 
     def show_exception(self) -> None:
         exc = sys.exc_info()[1]

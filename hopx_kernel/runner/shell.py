@@ -213,6 +213,7 @@ class IPythonShell(BaseShell):
             content.update(ename=name, evalue=evalue, traceback=ip.last_traceback or [f"{name}: {evalue}"])
             if ip.last_traceback is None:  # an interrupt came while the traceback was made
                 ip.services.emit("error", {key: content[key] for key in ("ename", "evalue", "traceback")})
+            content.update(limits.told(error))
         content["user_expressions"] = {} if failed else ip.user_expressions(request.user_expressions)
         content["payload"] = ip.payload_manager.read_payload()
         ip.payload_manager.clear_payload()

@@ -18,7 +18,8 @@ def test_memory_limit_is_named_in_a_memory_error() -> None:
         assert result.error["ename"] == "MemoryError"
         assert "memory limit of 1 GiB" in result.error["evalue"]
         assert "memory limit of 1 GiB" in result.error["traceback"][-1]
-        assert result.reply["kept"] is True
+        assert "memory_limit" in result.error["evalue"] and "memory_bytes" in result.error["evalue"]
+        assert (result.reply["reason"], result.reply["limit"], result.reply["kept"]) == ("raised", "memory", True)
         assert runner.run("x").value == "5"
 
 
@@ -27,6 +28,29 @@ def test_memory_limit_of_growing_data_is_named() -> None:
         result = runner.run("data = []\nwhile True: data.append(bytearray(1 << 24))")
         assert "memory limit of 512 MiB" in result.error["evalue"]
         assert runner.run("del data; 1").reply["status"] == "ok"
+
+
+TAKE = """
+import threading
+kept, go_on = [], threading.Event()
+def take():
+    while True:
+        try: kept.append(bytearray(SIZE))
+        except MemoryError: return go_on.wait()
+threads = [threading.Thread(target=take, daemon=True) for _ in range(4)]
+for thread in threads: thread.start()
+"""
+
+
+@pytest.mark.parametrize("size", [1 << 10, 1 << 16, 1 << 20])
+def test_code_that_keeps_all_memory_does_not_silence_its_interpreter(size: int) -> None:
+    with open_runner(RunnerOptions(cwd="/tmp", memory_bytes=GIB // 4)) as runner:
+        runner.run(TAKE.replace("SIZE", str(size)))
+        for _ in range(5):
+            result = runner.run("print('x' * 10)", timeout=30)
+            assert result.reply["status"] == "ok" or "memory" in (result.text + result.reply["evalue"]).lower()
+        runner.run("kept.clear(); go_on.set()")
+        assert runner.run("1 + 1").value == "2"
 
 
 def test_memory_of_all_processes_together_is_limited(namespace: tuple[str, ...]) -> None:
@@ -70,7 +94,8 @@ def test_open_files_limit_is_named() -> None:
     with open_runner(RunnerOptions(cwd="/tmp", open_files=100)) as runner:
         result = runner.run("files = []\nwhile True: files.append(open('/dev/null'))")
         assert result.error["ename"] == "OSError"
-        assert "limit of 100 open files" in result.error["evalue"]
+        assert "limit of 100 open files" in result.error["evalue"] and "open_files_limit" in result.error["evalue"]
+        assert result.reply["limit"] == "open_files"
         assert runner.run("for f in files: f.close()\n1").value == "1"
 
 
@@ -79,7 +104,8 @@ def test_disk_limit_is_named(namespace: tuple[str, ...], tmp_path_factory: pytes
     prefix = [*namespace, "--size", str(1 << 20), "--tmpfs", directory]
     with open_runner(RunnerOptions(cwd=directory, disk_bytes=1 << 20), prefix=prefix) as runner:
         result = runner.run("with open('big', 'wb') as f: f.write(b'x' * (4 << 20))")
-        assert "disk limit of 1 MiB" in result.error["evalue"]
+        assert "disk limit of 1 MiB" in result.error["evalue"] and "disk_limit" in result.error["evalue"]
+        assert result.reply["limit"] == "disk"
         assert runner.run("1").value == "1"
 
 
@@ -110,7 +136,13 @@ def test_many_threads_are_limited(namespace: tuple[str, ...]) -> None:
     with open_runner(RunnerOptions(cwd="/tmp", processes=64), prefix=namespace) as runner:
         result = runner.run(code)
         assert "limit of 64 processes" in result.error["evalue"]
+        assert result.reply["limit"] == "processes"
         assert runner.run("1 + 1").value == "2"
+
+
+def test_error_that_comes_from_no_limit_names_none(runner: RunnerClient) -> None:
+    result = runner.run("1 / 0")
+    assert "limit" not in result.reply and "limit" not in result.error["evalue"]
 
 
 def test_heartbeat_comes_a_second_into_a_run(runner: RunnerClient) -> None:
