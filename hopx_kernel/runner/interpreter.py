@@ -157,6 +157,8 @@ class Interpreter:
     def _take(self, message: Message) -> None:
         if message.msg_type == "input_reply":
             self._services.take_input(message.parent_id, message.content["value"])
+        elif message.msg_type == "_interrupt":
+            self._interrupts.ask(message.msg_id)
         elif message.msg_type == "sandbox_reply":
             if self._services.beside is not None:
                 self._services.beside.take(message)
@@ -238,6 +240,7 @@ class Interpreter:
             self._loop.call_soon_threadsafe(task.cancel)
 
         self._interrupts.cancel = cancel
+        self._interrupts.begin_run(parent_id)
         self._comms.claim()
         self._interrupts.install()
 

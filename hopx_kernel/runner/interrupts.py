@@ -24,6 +24,8 @@ class Interrupts:
         Whether the main thread is in user code (of a cell, a comm callback).
     waits : bool
         Whether the main thread waits in the event loop for something to happen.
+    early : bool
+        Whether an interrupt came where no code of the run was there to be stopped: its next step is not to begin.
     cancel : callable or None
         Cancels the suspended cell, from a signal handler.
     explain : callable or None
@@ -37,6 +39,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.code_runs = False
         self.waits = False
+        self.early = False
         self.is_forked = False
         self.cancel: Optional[Callable[[], None]] = None
         self.explain: Optional[Callable[[], str]] = None
@@ -46,12 +49,26 @@ class Interrupts:
         self._pending = False
         self._count = 0
         self._raised = False
+        self._run_id = ""
+        self._asked_id = ""
+        self._has_hit = False
         self._later: List[Tuple[Callable[..., Any], int]] = []
         self._handlers: Dict[int, Any] = {}
 
     def count(self) -> int:
         """How many interrupts there were."""
         return self._count
+
+    def begin_run(self, run_id: str) -> None:
+        """Note the run that interrupts are for from here on."""
+        self._run_id, self._has_hit = run_id, False
+        self.early = self._asked_id == run_id
+
+    def ask(self, run_id: str) -> None:
+        """Have a run stopped whose SIGINT may have come before it had begun. For the thread that reads requests."""
+        self._asked_id = run_id
+        if self._run_id == run_id and not self._has_hit and self._main is not None:
+            signal.pthread_kill(self._main, signal.SIGINT)
 
     def install(self) -> None:
         """Make SIGINT ours: at the start, and before everything we run, since user code may replace the handler."""
@@ -98,7 +115,8 @@ class Interrupts:
 
     def _raise(self, frame: Optional[FrameType]) -> None:
         if not self.code_runs and self.cancel is not None:
-            self._raised = True
+            self._raised = self._has_hit = True
+            self.early = not self.waits
             self.cancel()
         in_user_code = self._is_user_code(frame)
         if self.code_runs:
@@ -107,9 +125,13 @@ class Interrupts:
                 return
         elif self.waits or not in_user_code:
             return
-        self._raised = True
+        self._raised = self._has_hit = True
+        raise self.make_exception()
+
+    def make_exception(self) -> KeyboardInterrupt:
+        """The exception that an interrupt raises."""
         message = self.explain() if self.explain is not None else ""
-        raise KeyboardInterrupt(message) if message else KeyboardInterrupt
+        return KeyboardInterrupt(message) if message else KeyboardInterrupt()
 
     def _is_user_code(self, frame: Optional[FrameType]) -> bool:
         while frame is not None:

@@ -54,6 +54,10 @@ def drive(
     while True:
         try:
             interrupts.code_runs = True
+            if interrupts.early:
+                interrupts.early = False
+                if step == coroutine.send:
+                    step, value = coroutine.throw, interrupts.make_exception()
             yielded = context.run(step, value)
         except StopIteration as stop:
             return stop.value

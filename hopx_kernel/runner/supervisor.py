@@ -226,6 +226,8 @@ class Supervisor:
         if self._keeper.is_ready and self._keeper.process is not None:
             self._room += ROOM_BYTES
             self._keeper.process.interrupt()
+            if self._run is not None:  # which may not have begun when the signal comes
+                self._keeper.send(dump_message(Message("_interrupt", msg_id=self._run.msg_id)))
         if self._run is None:
             if self._queue:  # it waits for an interpreter, and need not begin
                 self._fail_run(self._queue.popleft(), Death("interrupted", "KeyboardInterrupt", "before it began"))

@@ -45,6 +45,18 @@ def test_interrupt_stops_and_keeps_variables(runner: RunnerClient, way: str) -> 
     assert runner.run("x").value == "5"
 
 
+@pytest.mark.parametrize("way", ["sleep", "python", "await"])
+def test_interrupt_that_comes_with_the_code_stops_it(runner: RunnerClient, way: str) -> None:
+    for turn in range(20):
+        msg_id = runner.request("execute_request", code=WAYS[way])
+        deadline = time.monotonic() + turn * 0.0002
+        while time.monotonic() < deadline:
+            continue  # a sleep would take as long as what is looked for
+        runner.request("interrupt_request")
+        reply = runner.finish(msg_id).reply
+        assert (reply["ename"], reply["reason"], reply["kept"]) == ("KeyboardInterrupt", "interrupted", True)
+
+
 def test_ten_interrupts_in_a_row_do_no_harm(runner: RunnerClient) -> None:
     msg_id = runner.request("execute_request", code="x = 5\nprint('on')\nwhile True: pass")
     runner.wait_text(msg_id, "on\n")
