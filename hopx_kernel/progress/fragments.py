@@ -8,10 +8,10 @@ apart by signs that the styles hide. All text is escaped, and marked so that Mat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from .rows import Metric, Row
 from .series import BLOCKS
+from .values import escape
 
 __all__ = [
     "COLORS",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from typing import Any
 
 from .fragments import COLORS, FONT, MUTED, NO_MATH
-from .values import clean_text
+from .values import clean_text, escape
 
 __all__ = ["alert_bundle", "omitted_bundle", "result_bundle"]
 

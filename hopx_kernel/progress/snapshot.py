@@ -7,7 +7,6 @@ dollar: all text is marked so that MathJax leaves it alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from .fragments import (
     COLORS,
@@ -29,6 +28,7 @@ from .fragments import (
 from .model import ProgressModel
 from .rows import Row, make_rows
 from .run import RunRecord
+from .values import escape
 from .words import duration
 
 __all__ = [

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["MAX_LABEL_CHARS", "clean_text", "to_number", "to_percent"]
+__all__ = ["MAX_LABEL_CHARS", "clean_text", "escape", "to_number", "to_percent"]
 
 #: What a bar shows of its message; the rest is counted behind it.
 MAX_LABEL_CHARS = 200
@@ -16,6 +16,13 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]+")
 _CUT = re.compile(r"… \(\+(\d{1,3}(?:,\d{3}){0,5}) characters\)$")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+_MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+
+
+def escape(text: str) -> str:
+    """As `html.escape`, whose module holds every entity of HTML: a third of a megabyte in a kernel that shows no bar."""
+    return text.translate(_MARKUP)
 
 
 def to_number(value: Any) -> float | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopx_kernel.progress.values import clean_text, to_number, to_percent
+from hopx_kernel.progress.values import clean_text, escape, to_number, to_percent
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,9 @@ def test_any_text_comes_out_bounded_and_printable(text: str, limit: int) -> None
     assert len(clean) <= limit + 30
     assert not any(char in clean for char in "\n\r\x1b\x00\u202e")
     clean.encode("utf-8")
+
+
+@given(st.text(max_size=100))
+def test_text_is_escaped_as_by_the_standard_library(text: str) -> None:
+    assert escape(text) == html.escape(text)
+    assert escape("<a b=\"c\" d='e'>&amp;") == "&lt;a b=&quot;c&quot; d=&#x27;e&#x27;&gt;&amp;amp;"
