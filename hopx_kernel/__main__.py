@@ -1,6 +1,6 @@
 """``python -m hopx_kernel``: launch the kernel (``-f FILE``), ``install``, ``uninstall``, ``doctor``, ``--version``.
 
-Launching is what must be fast: the sandbox is started first, and ipykernel is imported while it starts.
+Launching is what must be fast: the sandbox is started first, and the kernel is imported while it starts.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ usage: python -m hopx_kernel COMMAND
 
 
 def launch(argv: list[str]) -> None:
-    """Launch the kernel: the sandbox first, then ipykernel."""
+    """Launch the kernel: the sandbox first, then the rest."""
     options, make_sandbox = prepare(argv)
 
     from .kernel.app import KernelApp

@@ -1,7 +1,7 @@
 """Every option of the kernel, and where its value comes from: command line, over environment, over file.
 
-The kernel reads its options before it imports ipykernel, to start the sandbox first. So this module imports traitlets
-and the sandboxes' options, and nothing else of Jupyter before it is asked to read files.
+The kernel reads its options before it imports the rest of itself, to start the sandbox first. So this module imports
+traitlets and the sandboxes' options, and nothing else of Jupyter before it is asked to read files.
 """
 
 from __future__ import annotations

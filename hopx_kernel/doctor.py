@@ -40,7 +40,7 @@ _MIN_IPYTHON_PYTHON = (3, 9)
 
 #: Distributions: name, whether cells can run without it, what it is for.
 _PACKAGES = (
-    ("ipykernel", True, "speaks to Jupyter"),
+    ("pyzmq", True, "speaks to Jupyter"),
     ("anyio", True, "runs sandboxes"),
     ("ipywidgets", False, "shows progress bars"),
     ("anywidget", False, "shows rich progress bars"),

@@ -21,6 +21,7 @@ from .execution import Cells
 from .history import History
 from .output import Publisher
 from .requests import MalformedRequestError, Request, error_content
+from .wire import PROTOCOL_VERSION
 
 __all__ = ["Answers", "kernel_info"]
 
@@ -56,7 +57,7 @@ def kernel_info(session: Session | None, options: HopxConfig) -> dict[str, Any]:
     language = language_info(session)
     place = f"in a {options.kind} sandbox" if options.kind != "process" else "in a plain process: not isolated"
     return {
-        "protocol_version": "5.4",
+        "protocol_version": PROTOCOL_VERSION,
         "implementation": "hopx_kernel",
         "implementation_version": __version__,
         "language_info": language,
@@ -83,7 +84,7 @@ class Answers:
     options : HopxConfig
         The options.
     ports : dict
-        The channels' ports, as a ``connect_reply`` has them.
+        The channels' ports, by the channels' names.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Answers:
         return {"status": "ok", "comms": self._comms.info(target)}
 
     async def _connect(self, _: Request) -> dict[str, Any]:
-        return {"status": "ok", **self._ports}
+        return {"status": "ok", **{f"{name}_port": port for name, port in self._ports.items()}}
 
     async def _interrupt(self, _: Request) -> dict[str, Any]:
         return await self._cells.interrupt()

@@ -1,26 +1,28 @@
-"""The application: sockets by ipykernel, options by `config`, one main loop by anyio."""
+"""The application: the sockets of a connection file, options by `config`, one main loop by anyio."""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import zmq
-from ipykernel.kernelapp import IPKernelApp
-from jupyter_client.session import Session, session_aliases, session_flags
-from traitlets import Type
-from zmq.eventloop.zmqstream import ZMQStream
+from traitlets import Integer, Unicode
+from traitlets.config import Application, catch_config_error
 
 from ..config import HopxConfig
-from ..sandboxes.base import BaseSandbox
-from .iopub import QUEUE_MESSAGES, FlowControlledIOPubThread
-from .kernel import HopxKernel
+from .connection import CHANNELS, Connection
+from .heartbeat import start_heartbeat
+from .parent import end_with_parent
+from .wire import Wire
+
+if TYPE_CHECKING:
+    from ..sandboxes.base import BaseSandbox
 
 __all__ = ["KernelApp"]
 
@@ -29,112 +31,106 @@ _ALIASES = {
     "f": "KernelApp.connection_file",
     "ip": "KernelApp.ip",
     "transport": "KernelApp.transport",
-    **{name: f"KernelApp.{name}_port" for name in ("hb", "shell", "iopub", "stdin", "control")},
+    **{name: f"KernelApp.{name}_port" for name in CHANNELS},
     "log-level": "Application.log_level",
-    **session_aliases,
 }
-_FLAGS = {"debug": ({"Application": {"log_level": logging.DEBUG}}, "log as much as possible"), **session_flags}
-
-MakeSandbox = Callable[[], BaseSandbox]
+_FLAGS = {"debug": ({"Application": {"log_level": logging.DEBUG}}, "log as much as possible")}
 
 #: Programs that start kernels and limit the rate of their messages.
 _SERVERS = ("jupyter-lab", "jupyter-notebook", "jupyter-server", "jupyterhub-singleuser", "jupyter-labhub", "voila")
 _SERVER_MODULES = ("jupyterlab", "notebook", "jupyter_server", "voila", "jupyter")
 
 
-class KernelApp(IPKernelApp):
+class KernelApp(Application):
     """Starts the kernel on the sockets of a connection file."""
 
     name = "hopx-kernel"
     description = "Runs cells in a disposable, isolated sandbox."
-    classes = [HopxKernel, HopxConfig, Session]  # noqa: RUF012 - traitlets reads it from the class
-    kernel_class = Type(HopxKernel, klass="ipykernel.kernelbase.Kernel")  # type: ignore[assignment]
-    subcommands = {}  # noqa: RUF012 - as above
+    classes = [HopxConfig]  # noqa: RUF012 - traitlets reads it from the class
     aliases = _ALIASES
     flags = _FLAGS
 
+    connection_file = Unicode(
+        "", help="Connection file; one that is missing is made, with ports of the kernel's choice."
+    ).tag(config=True)
+    ip = Unicode("", help="Address that the sockets are bound to, over the connection file's.").tag(config=True)
+    transport = Unicode("", help='"tcp" or "ipc", over the connection file\'s.').tag(config=True)
+    shell_port = Integer(0, help="Port of the shell channel, over the connection file's.").tag(config=True)
+    iopub_port = Integer(0, help="Port of the iopub channel, over the connection file's.").tag(config=True)
+    stdin_port = Integer(0, help="Port of the stdin channel, over the connection file's.").tag(config=True)
+    control_port = Integer(0, help="Port of the control channel, over the connection file's.").tag(config=True)
+    hb_port = Integer(0, help="Port of the heartbeat, over the connection file's.").tag(config=True)
+
     #: Set before `initialize`.
     options: HopxConfig
-    make_sandbox: MakeSandbox
+    make_sandbox: Callable[[], BaseSandbox]
 
-    def load_config_file(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: `config.load_config` has read the files."""
-
-    def init_profile_dir(self) -> None:
-        """Nothing: a profile is IPython's, and IPython runs in the sandbox."""
-
-    def init_config_files(self) -> None:
-        """Nothing, as above."""
-
-    def init_pdb(self) -> None:
-        """Nothing: code is debugged in the sandbox."""
-
-    def init_path(self) -> None:
-        """Nothing: no user code is imported here."""
-
-    def init_blackhole(self) -> None:
-        """Let the package log as the application does; nothing is sent to the null device."""
+    @catch_config_error
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Read the command line, bind the sockets and make the kernel."""
+        self.parse_command_line(argv)
         logger = logging.getLogger(__package__)
         logger.parent = self.log
         logger.setLevel(self.log.level)
-
-    def init_io(self) -> None:
-        """Leave this process's streams alone: no user code prints to them."""
-        self.displayhook = SimpleNamespace()
-
-    def init_signal(self) -> None:
-        """Take a stray SIGINT for an interrupt.
-
-        Not by ignoring it, which every process that is started from here would inherit.
-        """
+        connection, wire = self._read_connection()
+        end_with_parent(os.environ)
+        self._context = zmq.Context[Any]()
+        sockets = {name: connection.bind(self._context, name) for name in CHANNELS}
+        start_heartbeat(sockets.pop("hb"))
+        connection.write(self._path)
+        # A stray SIGINT is taken for an interrupt. Not ignored, which every process that is started would inherit.
         signal.signal(signal.SIGINT, self._on_sigint)
+        # Imported while clients connect: those that have tried before do so again after a tenth of a second or two.
+        from .kernel import HopxKernel
 
-    def _on_sigint(self, *_: object) -> None:
-        if self.kernel is not None:
-            self.kernel.interrupt_from_signal()
-
-    def init_iopub(self, context: zmq.Context[Any]) -> None:
-        """Bind the iopub channel, with a queue for each subscriber that is small and does not drop."""
-        socket = context.socket(zmq.XPUB)
-        socket.linger = 1000
-        socket.sndhwm = QUEUE_MESSAGES
-        self._apply_curve_server_options(socket)
-        self.iopub_port = self._bind_socket(socket, self.iopub_port)
-        self.configure_tornado_logger()
-        self.iopub_thread = FlowControlledIOPubThread(socket, pipe=False, session=self.session)
-        self.iopub_thread.start()
-        self.iopub_socket = self.iopub_thread.background_socket
-
-    def init_kernel(self) -> None:
-        """Create the kernel on the sockets."""
-        shell_stream = ZMQStream(self.shell_socket, self.shell_channel_thread.io_loop)
-        self.shell_channel_thread.shell_stream = shell_stream
-        control_stream = ZMQStream(self.control_socket, self.control_thread.io_loop)
-        self.control_thread.start()
-        self.shell_channel_thread.start()
-        self.kernel = HopxKernel.instance(
+        self.kernel = HopxKernel(
+            self.options,
             self.make_sandbox,
+            wire,
+            sockets,
+            connection.ports,
             behind_server=has_server_limits(self.options, os.environ.get("JPY_SESSION_NAME")),
-            parent=self,
-            options=self.options,
-            session=self.session,
-            control_stream=control_stream,
-            shell_stream=shell_stream,
-            debug_shell_socket=self.debug_shell_socket,
-            control_thread=self.control_thread,
-            shell_channel_thread=self.shell_channel_thread,
-            iopub_thread=self.iopub_thread,
-            iopub_socket=self.iopub_socket,
-            stdin_socket=self.stdin_socket,
-            log=self.log,
         )
-        self.kernel.record_ports({f"{name}_port": port for name, port in self._ports.items()})
 
     def start(self) -> None:
         """Serve until a shutdown is asked for."""
-        if self.poller is not None:
-            self.poller.start()
+        import anyio
+
         anyio.run(self.kernel.serve)
+        self._context.term()
+
+    def _read_connection(self) -> tuple[Connection, Wire]:
+        """What the connection file says, with what the command line says over it."""
+        self._path = _find(self.connection_file or f"kernel-{os.getpid()}.json")
+        if not self._path.exists():
+            connection = Connection()
+            wire = Wire(connection.key.encode())
+            atexit.register(self._path.unlink, missing_ok=True)
+            self.log.warning("To connect a client to this kernel: --existing %s", self._path.name)
+        else:
+            try:
+                connection = Connection.read(self._path)
+                wire = Wire(connection.key.encode(), connection.signature_scheme)
+            except (OSError, ValueError, TypeError) as exc:
+                sys.exit(f"The connection file {self._path} cannot be read: {exc}")
+        connection.ip, connection.transport = self.ip or connection.ip, self.transport or connection.transport
+        for name in CHANNELS:
+            connection.ports[name] = getattr(self, f"{name}_port") or connection.ports[name]
+        return connection, wire
+
+    def _on_sigint(self, *_: object) -> None:
+        if hasattr(self, "kernel"):
+            self.kernel.interrupt_from_signal()
+
+
+def _find(name: str) -> Path:
+    """A connection file: as it is named, else, where it is a bare name, in Jupyter's runtime directory."""
+    path = Path(name)
+    if path.exists() or path.name != name:
+        return path
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    return Path(jupyter_runtime_dir(), name)
 
 
 def has_server_limits(options: HopxConfig, session_name: str | None) -> bool:

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["History"]
 
 _log = logging.getLogger(__name__)
 
 Entry = tuple[int, int, Any]
+
+#: IPython's tables.
+_TABLES = (
+    "sessions (session integer primary key autoincrement, start timestamp, end timestamp, num_cmds integer, remark text)",
+    "history (session integer, line integer, source text, source_raw text, PRIMARY KEY (session, line))",
+    "output_history (session integer, line integer, output text, PRIMARY KEY (session, line))",
+)
 
 
 class History:
@@ -76,27 +86,36 @@ class History:
 
 
 def _open_database(path: str) -> _Database:
+    import sqlite3  # by the first cell: a kernel that starts does without
+
     try:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return _Database(path)
+        try:
+            return _Database(sqlite3.connect(path))
+        except sqlite3.DatabaseError as exc:
+            if isinstance(exc, sqlite3.OperationalError):
+                raise
+            aside = f"{path}.corrupt"
+            Path(path).replace(aside)
+            _log.warning("%s was no history file, and is %s now: %s", path, aside, exc)
+            return _Database(sqlite3.connect(path))
     except Exception as exc:  # noqa: BLE001 - as above
         _log.warning("History is not saved, since %s cannot be used: %s", path, exc)
-        return _Database(":memory:")
+        return _Database(sqlite3.connect(":memory:"))
 
 
 class _Database:
     """One session in a history file. All of it runs in the history's thread."""
 
-    def __init__(self, path: str) -> None:
-        from IPython.core.history import HistoryAccessor
-
-        self._accessor = HistoryAccessor(hist_file=path)
-        self._db = self._accessor.db
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
         with self._db:
+            for table in _TABLES:
+                self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
             started = datetime.datetime.now().isoformat(" ")
             row = self._db.execute("INSERT INTO sessions VALUES (NULL, ?, NULL, NULL, '')", (started,))
-            self._session = int(row.lastrowid)
+            self._session = int(row.lastrowid or 0)
         self._lines = 0
 
     def store(self, line: int, source: str) -> None:
@@ -115,27 +134,40 @@ class _Database:
         n = content.get("n")
         n = None if n is None else int(n)
         if access == "tail":
-            entries = self._accessor.get_tail(n, raw=raw, output=output, include_latest=True)
-        elif access == "search":
-            unique = bool(content.get("unique"))
-            pattern = str(content.get("pattern") or "*")
-            entries = self._accessor.search(pattern, raw=raw, output=output, n=n, unique=unique)
-        elif access == "range":
-            entries = self._range(content, raw, output)
-        else:
-            raise ValueError(f"hist_access_type {access!r} is none of 'range', 'tail', 'search'")
-        result: Iterable[Entry] = entries
-        return result
+            end, values = "ORDER BY session DESC, line DESC LIMIT ?", [10 if n is None else n]
+            return list(self._select(raw, output, end, values))[::-1]
+        if access == "search":
+            return self._search(str(content.get("pattern") or "*"), raw, output, n, bool(content.get("unique")))
+        if access == "range":
+            return self._range(content, raw, output)
+        raise ValueError(f"hist_access_type {access!r} is none of 'range', 'tail', 'search'")
+
+    def _search(self, pattern: str, raw: bool, output: bool, n: int | None, unique: bool) -> Iterable[Entry]:
+        """What fits a pattern of the shell's kind; with `unique` of equal inputs the last, with `n` the last of all."""
+        end, values = "WHERE source_raw GLOB ?", [pattern]
+        if unique:
+            end += " GROUP BY source_raw HAVING MAX(session * 131072 + line)"
+        if n is None:
+            return self._select(raw, output, end + " ORDER BY session, line", values)
+        end += " ORDER BY session DESC, line DESC LIMIT ?"
+        return list(self._select(raw, output, end, [*values, n]))[::-1]
 
     def _range(self, content: dict[str, Any], raw: bool, output: bool) -> Iterable[Entry]:
         session = int(content.get("session") or 0)
         if session <= 0:  # 0 is this session, -1 the one before it
             session += self._session
-        start, stop = content.get("start"), content.get("stop")
-        entries: Iterable[Entry] = self._accessor.get_range(
-            session, int(start or 0), None if stop is None else int(stop), raw=raw, output=output
-        )
-        return entries
+        start, stop = int(content.get("start") or 0), content.get("stop")
+        end, values = "WHERE session = ? AND line >= ?", [session, start]
+        if stop:
+            end, values = end + " AND line < ?", [*values, int(stop)]
+        return self._select(raw, output, end, values)
+
+    def _select(self, raw: bool, output: bool, end: str, values: Sequence[Any]) -> Iterable[Entry]:
+        """The entries that the `end` of a query lets through; `end` is of this module's making, `values` are not."""
+        source = "source_raw" if raw else "source"
+        query = f"SELECT session, line, {source}, output FROM history LEFT JOIN output_history USING (session, line) "
+        rows = self._db.execute(query + end, values)
+        return ((session, line, (text, shown) if output else text) for session, line, text, shown in rows)
 
     def end(self) -> None:
         with self._db:
@@ -143,4 +175,4 @@ class _Database:
             self._db.execute(
                 "UPDATE sessions SET end=?, num_cmds=? WHERE session==?", (now, self._lines, self._session)
             )
-        self._accessor.close()
+        self._db.close()

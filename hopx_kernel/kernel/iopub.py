@@ -1,24 +1,25 @@
 """The way out to every front end: bounded in memory, patient with a slow one, and not stopped by a stuck one.
 
-ipykernel's own iopub thread takes any amount and lets zmq drop what a slow subscriber does not fetch. Here the bytes
-under way are counted, the kernel waits when they are many, and a message is only dropped for a subscriber that has
-taken nothing for `PATIENCE_SECONDS`.
+zmq drops what a slow subscriber does not fetch. Here the bytes that wait are counted, the kernel waits when they are
+many, and a message is only dropped for a subscriber that has taken nothing for `PATIENCE_SECONDS`.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import anyio
 import zmq
-from ipykernel.iostream import IOPubThread
 
-__all__ = ["FlowControlledIOPubThread", "Room"]
+from .channels import Channel, Frames
 
-#: Bytes on the way to the socket at which the kernel waits, and below which it goes on.
+__all__ = ["Iopub"]
+
+#: Bytes that wait for the socket at which the kernel waits too, and below which it goes on.
 HIGH_WATER_BYTES = 4 << 20
 LOW_WATER_BYTES = 1 << 20
 
@@ -26,94 +27,99 @@ LOW_WATER_BYTES = 1 << 20
 #: for a second or two; a client that never reads its iopub channel costs every cell this long once, and no more.
 PATIENCE_SECONDS = 10.0
 
-#: Messages in zmq's queue for one subscriber. With messages of at most a few hundred KiB it bounds that queue too.
-QUEUE_MESSAGES = 200
-
 _RETRY_SECONDS = 0.001
 
 
-class FlowControlledIOPubThread(IOPubThread):
-    """ipykernel's iopub thread, with a bound on what it holds and a queue that does not drop for the merely slow."""
+class Iopub:
+    """The iopub channel, used in the thread of the main loop only.
 
-    def __init__(self, socket: Any, pipe: bool = False, session: Any = False) -> None:
-        super().__init__(socket, pipe=pipe, session=session)
+    Parameters
+    ----------
+    socket : zmq.Socket
+        An XPUB, bound already.
+    on_subscription : callable
+        Takes the topic of every new subscription.
+
+    Attributes
+    ----------
+    subscribed : anyio.Event
+        Set as soon as anybody listens.
+    """
+
+    def __init__(self, socket: zmq.Socket[bytes], on_subscription: Callable[[bytes], None]) -> None:
         socket.setsockopt(zmq.XPUB_NODROP, 1)
-        self._count_lock = threading.Lock()
-        self._bytes_under_way = 0
-        self._on_room: Callable[[], None] | None = None
-        self._stuck = False
+        self._socket = socket
+        self._on_subscription = on_subscription
+        self.subscribed = anyio.Event()
+        self._channel = Channel(socket, self._take)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[list[Any]] = deque()
+        self._waiting_bytes = 0
+        self._deadline = 0.0
+        self._is_stuck = False
+        self._room = anyio.Event()
 
-    @property
-    def bytes_under_way(self) -> int:
-        """Bytes that were given to this thread and are not with zmq yet."""
-        return self._bytes_under_way
+    def send(self, frames: list[Any]) -> None:
+        """Send a message, now or as soon as every subscriber has room for it."""
+        self._channel.drain()  # whoever has just come is welcomed first
+        if not self._waiting and self._is_sent(frames):
+            return
+        self._waiting_bytes += _size(frames)
+        self._waiting.append(frames)
+        if len(self._waiting) == 1:
+            self._deadline = time.monotonic() + (0.0 if self._is_stuck else PATIENCE_SECONDS)
+            self._loop.call_soon(self._send_waiting)
 
-    def call_on_room(self, function: Callable[[], None]) -> None:
-        """Have `function` called, in any thread, whenever the bytes under way fall below the low water mark."""
-        self._on_room = function
-
-    def send_multipart(self, msg: Any, *_: Any, **__: Any) -> None:
-        """Send a message, from any thread, without waiting."""
-        size = sum(map(len, msg))
-        with self._count_lock:
-            self._bytes_under_way += size
-        self.schedule(lambda: self._send_counted(msg, size))
-
-    def _send_counted(self, msg: Any, size: int) -> None:
-        try:
-            if not self.closed:
-                self._send_patiently(msg)
-        finally:
-            with self._count_lock:
-                before = self._bytes_under_way
-                self._bytes_under_way = after = before - size
-            if before >= LOW_WATER_BYTES > after and self._on_room is not None:
-                self._on_room()
-
-    def _send_patiently(self, msg: Any) -> None:
-        deadline = time.monotonic() + (0 if self._stuck else PATIENCE_SECONDS)
-        while True:
-            try:
-                # Nothing is sent when the first part does not fit, and all parts fit when the first does.
-                self.socket.send_multipart(msg, zmq.NOBLOCK)
-                self._stuck = False
-                return
-            except zmq.Again:
-                if self._stopped or time.monotonic() >= deadline:
-                    break
-            except (AttributeError, zmq.ZMQError) as exc:
-                if isinstance(exc, AttributeError) or exc.errno == zmq.ENOTSOCK:
-                    return  # closed by another thread at shutdown
-                raise
-            time.sleep(_RETRY_SECONDS)
-        self._stuck = True
-        self._send_dropping(msg)
-
-    def _send_dropping(self, msg: Any) -> None:
-        """Send to those who take it; whoever has a full queue loses this message, as with any Jupyter kernel."""
-        self.socket.setsockopt(zmq.XPUB_NODROP, 0)
-        try:
-            self.socket.send_multipart(msg, zmq.NOBLOCK)
-        finally:
-            self.socket.setsockopt(zmq.XPUB_NODROP, 1)
-
-
-class Room:
-    """Lets the main loop wait until the iopub thread has room."""
-
-    def __init__(self, thread: FlowControlledIOPubThread, call_soon_threadsafe: Callable[..., Any]) -> None:
-        self._thread = thread
-        self._event = anyio.Event()
-        thread.call_on_room(lambda: call_soon_threadsafe(self._wake))
-
-    def _wake(self) -> None:
-        self._event.set()
-        self._event = anyio.Event()
-
-    async def wait(self) -> None:
+    async def wait_room(self) -> None:
         """Return at once while there is room, else when there is again."""
-        while self._thread.bytes_under_way >= HIGH_WATER_BYTES:
-            event = self._event
-            # The thread may have drained between the look and the wait; its call then comes to this same loop.
-            if self._thread.bytes_under_way >= HIGH_WATER_BYTES:
-                await event.wait()
+        while self._waiting_bytes >= HIGH_WATER_BYTES:
+            await self._room.wait()
+
+    def close(self) -> None:
+        """Close the channel; what still waits is sent to those who take it at once."""
+        while self._waiting:
+            self._send_dropping(self._waiting.popleft())
+        self._channel.close()
+
+    def _take(self, frames: Frames) -> None:
+        for frame in frames:
+            if frame[:1] == b"\x01":
+                self.subscribed.set()
+                self._on_subscription(frame[1:])
+
+    def _is_sent(self, frames: list[Any]) -> bool:
+        try:
+            # Nothing is sent when the first part does not fit, and all parts fit when the first does.
+            self._channel.send(frames)
+        except zmq.Again:
+            return False
+        self._is_stuck = False
+        return True
+
+    def _send_waiting(self) -> None:
+        while self._waiting and not self._socket.closed:
+            frames = self._waiting[0]
+            if not self._is_sent(frames):
+                if time.monotonic() < self._deadline:
+                    self._loop.call_later(_RETRY_SECONDS, self._send_waiting)
+                    return
+                self._is_stuck = True
+                self._send_dropping(frames)
+            self._waiting.popleft()
+            before, self._waiting_bytes = self._waiting_bytes, self._waiting_bytes - _size(frames)
+            self._deadline = time.monotonic() + (0.0 if self._is_stuck else PATIENCE_SECONDS)
+            if before >= LOW_WATER_BYTES > self._waiting_bytes:
+                self._room.set()
+                self._room = anyio.Event()
+
+    def _send_dropping(self, frames: list[Any]) -> None:
+        """Send to those who take it; whoever has a full queue loses this message, as with any Jupyter kernel."""
+        self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+        try:
+            self._channel.send(frames)
+        finally:
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+
+
+def _size(frames: list[Any]) -> int:
+    return sum(memoryview(frame).nbytes for frame in frames)

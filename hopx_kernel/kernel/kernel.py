@@ -1,41 +1,38 @@
 """The kernel: Jupyter's channels on one side, cells in a sandbox on the other.
 
-Three threads take messages (shell channel, control, iopub are ipykernel's), and one answers: the main loop, where no
-user code ever runs, so that a completion, a widget or an interrupt is never behind a cell. Only ``execute_request``\\ s
-wait for each other.
+One thread does it all, the main loop: no user code ever runs there, so that a completion, a widget or an interrupt is
+never behind a cell. Only ``execute_request``\\ s wait for each other.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import json
 import logging
+import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ClassVar
 
-import anyio
+import anyio.to_thread
 import zmq
-from ipykernel.kernelbase import Kernel
-from jupyter_client.session import Session
-from traitlets import Instance
-from zmq.eventloop.zmqstream import ZMQStream
 
-from .._version import __version__
 from ..config import HopxConfig
 from ..loops import call_soon_threadsafe
 from ..sandboxes.base import BaseSandbox
 from .answers import Answers
+from .channels import Channel
 from .comms import Comms
-from .crossing import Crossing
 from .execution import Cells
 from .history import History
-from .iopub import Room
+from .iopub import Iopub
+from .own_comms import install_comms
 from .requests import MalformedRequestError, Request, error_content
 from .shaping import RateLimiter
 from .stdin import Stdin
+from .usage import Usage
+from .wire import Wire
 
 __all__ = ["HopxKernel"]
 
@@ -44,8 +41,13 @@ _log = logging.getLogger(__name__)
 #: iopub messages that Jupyter Server does not count.
 _UNCOUNTED = frozenset({"status", "comm_open", "execute_input"})
 
+#: How long the first request waits for somebody to listen on iopub, in seconds. A client that was there before the
+#: kernel tries each socket again after 0.1 to 0.2 s, and may come to shell before it comes to iopub: it would miss the
+#: output of its first cell, and wait for the end of it for ever.
+_SUBSCRIPTION_SECONDS = 1.0
 
-class HopxKernel(Kernel):
+
+class HopxKernel:
     """Jupyter's kernel protocol for cells that run in a sandbox.
 
     Parameters
@@ -54,21 +56,35 @@ class HopxKernel(Kernel):
         The options.
     make_sandbox : callable
         Makes each sandbox; raises `SandboxStartError` or any error that says why it cannot.
+    wire : Wire
+        Packs and unpacks messages.
+    sockets : dict of zmq.Socket
+        The channels' sockets, bound; closed when `serve` returns.
+    ports : dict
+        The channels' ports, by the channels' names.
     behind_server : bool
         Whether a Jupyter Server's rate limits hold for this kernel.
     """
 
-    implementation = "hopx_kernel"
-    implementation_version = __version__
-    options = Instance(HopxConfig)
-    session: Session
-    control_stream: ZMQStream
-    behind_server = False
-
-    def __init__(self, make_sandbox: Callable[[], BaseSandbox], behind_server: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        options: HopxConfig,
+        make_sandbox: Callable[[], BaseSandbox],
+        wire: Wire,
+        sockets: dict[str, zmq.Socket[bytes]],
+        ports: dict[str, int],
+        behind_server: bool = False,
+    ) -> None:
+        self.options = options
         self.behind_server = behind_server
         self._make_sandbox = make_sandbox
+        self._wire = wire
+        self._sockets = sockets
+        self._ports = ports
+        self._topic = f"kernel.{uuid.uuid4()}."
+        self._parent: dict[str, Any] = {}
+        self._subshells: list[str] = []
+        self._usage = Usage()
         self._aborting = False
         self._running: Request | None = None
         limited = behind_server
@@ -80,36 +96,36 @@ class HopxKernel(Kernel):
 
     async def serve(self) -> None:
         """Answer requests until a ``shutdown_request``. Runs in the main thread's loop."""
-        import comm
-
         self._main_loop = asyncio.get_running_loop()
         self._stopped = anyio.Event()
         self._execute_lock = anyio.Lock(fast_acquire=True)
-        self._room = Room(self.iopub_thread, partial(call_soon_threadsafe, self._main_loop))
-        stdin = Stdin(self.session, self.stdin_socket)
-        self.comm_manager = comm.get_comm_manager()
+        self._control_lock = anyio.Lock(fast_acquire=True)
+        manager = install_comms(self._publish_own_comm)
         history = History(self.options.history_path())
+        self._iopub = Iopub(self._sockets["iopub"], self._welcome)
+        self._stdin = Stdin(self._wire, self._sockets["stdin"])
         self.cells = Cells(
             self.options,
             self,
             self._make_sandbox,
-            ask=lambda request, prompt, password: stdin.ask(request.message, request.idents, prompt, password),
-            give_up_question=stdin.give_up,
+            ask=lambda request, prompt, password: self._stdin.ask(request.message, request.idents, prompt, password),
+            give_up_question=self._stdin.give_up,
             history=history,
             behind_server=self.behind_server,
         )
-        comms = Comms(self.cells, self, self.comm_manager)
-        self.answers = Answers(self.cells, comms, history, self, self.options, dict(self._recorded_ports))
+        comms = Comms(self.cells, self, manager)
+        self.answers = Answers(self.cells, comms, history, self, self.options, self._ports)
         async with anyio.create_task_group() as self._group:
-            self._crossing = Crossing(self._group)
             self._group.start_soon(self.cells.run, self._group)
-            self.start()
+            self._publish_status("starting", {})
+            self._control = Channel(self._sockets["control"], self._take_control)
+            with anyio.move_on_after(_SUBSCRIPTION_SECONDS):
+                await self._iopub.subscribed.wait()
+            self._shell = Channel(self._sockets["shell"], self._take_shell)
             await self._stopped.wait()
             self._group.cancel_scope.cancel()
-
-    def stop(self) -> None:
-        """End `serve`, from any thread. The sandbox ends with it."""
-        call_soon_threadsafe(self._main_loop, self._stopped.set)
+        for channel in (self._control, self._shell, self._stdin, self._iopub):
+            channel.close()
 
     def interrupt_from_signal(self) -> None:
         """Do what an ``interrupt_request`` does, without a reply; for a SIGINT that somebody sent after all."""
@@ -127,19 +143,35 @@ class HopxKernel(Kernel):
         buffers: list[Any] | None = None,
     ) -> None:
         """See `Publisher`."""
-        send = partial(self._send, self.iopub_socket, msg_type, parent=parent, ident=self._topic(msg_type))
-        send(content, buffers=buffers, metadata=metadata)
+        header, topic = self._wire.header(msg_type), (self._topic + msg_type).encode()
+        frames = self._wire.pack(header, content, parent, idents=[topic], metadata=metadata, buffers=buffers or ())
+        self._iopub.send(frames)
         if self.behind_server and msg_type not in _UNCOUNTED:
             size = len(content["text"].encode("utf-8", "replace")) + 1024 if msg_type == "stream" else 0
             self._limiter.count(time.monotonic(), size)
 
-    def _send(self, socket: Any, msg_type: str, content: Any, **options: Any) -> None:
-        """Send a message; halves of surrogate pairs, which no UTF-8 can carry, become question marks."""
-        try:
-            self.session.send(socket, msg_type, content, **options)
-        except UnicodeEncodeError:
-            packed: Any = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
-            self.session.send(socket, msg_type, packed, **{**options, "metadata": None})
+    def set_parent(self, ident: list[bytes], parent: dict[str, Any]) -> None:
+        """See `Publisher`."""
+        del ident  # of those that ask on the stdin channel, which a widget does not
+        self._parent = parent
+
+    def _publish_own_comm(
+        self, msg_type: str, content: dict[str, Any], metadata: dict[str, Any] | None, buffers: list[Any] | None
+    ) -> None:
+        publish = partial(self.publish, msg_type, content, self._parent, metadata, buffers)
+        if threading.current_thread() is threading.main_thread():
+            publish()
+        else:  # a widget that nobody closed is collected in whatever thread
+            call_soon_threadsafe(self._main_loop, publish)
+
+    def _publish_status(self, state: str, parent: dict[str, Any]) -> None:
+        self.publish("status", {"execution_state": state}, parent)
+
+    def _welcome(self, topic: bytes) -> None:
+        """Tell a new subscriber that from here on it hears everything."""
+        content = {"subscription": topic.decode("utf-8", "replace")}
+        frames = self._wire.pack(self._wire.header("iopub_welcome"), content, {}, idents=[topic] if topic else ())
+        self._iopub.send(frames)
 
     @property
     def is_throttled(self) -> bool:
@@ -148,44 +180,35 @@ class HopxKernel(Kernel):
 
     async def room(self) -> None:
         """See `Publisher`."""
-        await self._room.wait()
+        await self._iopub.wait_room()
         if self.behind_server and (delay := self._limiter.delay(time.monotonic())) > 0:
             await anyio.sleep(delay)
 
     # ------------------------------------------------------------------ shell channel
 
-    async def shell_channel_thread_main(self, msg: list[Any]) -> None:
-        """Take a message of the shell channel, in that channel's thread, to the main loop.
-
-        Requests to every subshell are answered in the main loop: nothing blocks there, and the kernel's own widgets
-        are touched by one thread only.
-        """
-        request = self._read(msg)
+    def _take_shell(self, frames: list[bytes]) -> None:
+        """Take a message of the shell channel. What is for a subshell is answered here too: nothing blocks here."""
+        request = self._read(frames)
         if request is None:
             return
-        try:
-            self.shell_channel_thread.manager.get_shell_channel_to_subshell_pair(request.subshell_id)
-        except KeyError:
+        if request.subshell_id is not None and request.subshell_id not in self._subshells:
             self._refuse_subshell(request)
-            return
-        call_soon_threadsafe(self._main_loop, self._group.start_soon, self._serve_shell, request)
+        else:
+            self._group.start_soon(self._serve_shell, request)
 
     def _refuse_subshell(self, request: Request) -> None:
-        """Answer, in the shell channel's thread, a message to a subshell that is not there (any more)."""
-        self._publish_status("busy", "shell", request.message)
+        """Answer a message to a subshell that is not there (any more)."""
+        self._publish_status("busy", request.message)
         if request.msg_type.endswith("_request"):
             error = MalformedRequestError(f"there is no subshell {request.subshell_id!r:.80}")
-            self._reply(self.shell_stream, request, error_content(error))
-        self._publish_status("idle", "shell", request.message)
+            self._reply(self._shell, request, error_content(error))
+        self._publish_status("idle", request.message)
 
-    def _read(self, frames: list[Any]) -> Request | None:
+    def _read(self, frames: list[bytes]) -> Request | None:
         """A message from its frames; None, and a line in the log, where it is not signed or not a message."""
-        assert self.session is not None
         try:
-            idents, rest = self.session.feed_identities(frames, copy=False)
-            message = self.session.deserialize(rest, content=True, copy=False)
-            return Request(idents, message)
-        except Exception as exc:  # noqa: BLE001 - without a valid signature nobody may be answered
+            return Request(*self._wire.unpack(frames))
+        except (ValueError, RecursionError) as exc:  # without a valid signature nobody may be answered
             _log.error("A message was thrown away: %s", exc)
             return None
 
@@ -210,14 +233,13 @@ class HopxKernel(Kernel):
                 self._running = None
 
     async def _serve_on_shell(self, request: Request) -> None:
-        socket = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
-        self._publish_status("busy", "shell", request.message)
+        self._publish_status("busy", request.message)
         content = await self.answers.answer(request)
         if content is not None:
             if request.msg_type == "execute_request" and content.get("status") == "error":
-                await self._abort_queued(request)
-            self._reply(socket, request, content)
-        self._publish_status("idle", "shell", request.message)
+                self._abort_queued(request)
+            self._reply(self._shell, request, content)
+        self._publish_status("idle", request.message)
         if request is not self._running:
             self._tell_busy()
         if request.msg_type == "shutdown_request":
@@ -226,21 +248,22 @@ class HopxKernel(Kernel):
     def _tell_busy(self) -> None:
         """Say once more that a cell runs: front ends show the last state that they heard of, whosever it was."""
         if self._running is not None:
-            self._publish_status("busy", "shell", self._running.message)
+            self._publish_status("busy", self._running.message)
 
-    def _reply(self, socket: Any, request: Request, content: dict[str, Any], metadata: Any = None) -> None:
-        reply_type = request.msg_type.removesuffix("_request") + "_reply"
-        self._send(socket, reply_type, content, parent=request.message, ident=request.idents, metadata=metadata)
+    def _reply(
+        self, channel: Channel, request: Request, content: dict[str, Any], metadata: dict[str, Any] | None = None
+    ) -> None:
+        header = self._wire.header(request.msg_type.removesuffix("_request") + "_reply")
+        channel.send(self._wire.pack(header, content, request.message, idents=request.idents, metadata=metadata))
 
     # ------------------------------------------------------------------ stop_on_error
 
     def _abort(self, request: Request) -> None:
-        socket = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
-        self._publish_status("busy", "shell", request.message)
-        self._reply(socket, request, {"status": "aborted"}, {"status": "aborted"})
-        self._publish_status("idle", "shell", request.message)
+        self._publish_status("busy", request.message)
+        self._reply(self._shell, request, {"status": "aborted"}, {"status": "aborted"})
+        self._publish_status("idle", request.message)
 
-    async def _abort_queued(self, request: Request) -> None:
+    def _abort_queued(self, request: Request) -> None:
         """Abort the cells that have arrived when one fails, unless that one said not to or was silent.
 
         What a client sends after it has seen the reply is not aborted: the end is marked before the reply is sent.
@@ -249,18 +272,8 @@ class HopxKernel(Kernel):
         if not isinstance(content, dict) or content.get("silent") or not content.get("stop_on_error", True):
             return
         self._aborting = True
-        marked = anyio.Event()
-
-        def mark_end() -> None:
-            self._group.start_soon(self._stop_aborting)
-            marked.set()
-
-        if self.stop_on_error_timeout:
-            self._main_loop.call_later(self.stop_on_error_timeout, mark_end)
-            return
-        # By way of the shell channel's thread, behind every request that it has already taken.
-        self.shell_channel_thread.io_loop.add_callback(call_soon_threadsafe, self._main_loop, mark_end)
-        await marked.wait()
+        self._shell.drain()
+        self._group.start_soon(self._stop_aborting)
 
     async def _stop_aborting(self) -> None:
         async with self._execute_lock:
@@ -268,44 +281,53 @@ class HopxKernel(Kernel):
 
     # ------------------------------------------------------------------ control channel
 
-    async def process_control(self, msg: list[Any]) -> None:
-        """Answer a message of the control channel, in that channel's thread."""
-        request = self._read(msg)
-        if request is None:
-            return
-        self.set_parent(request.idents, request.message, channel="control")
-        self._publish_status("busy", "control", request.message)
-        content = await self._answer_control(request)
-        if content is not None:
-            self._reply(self.control_stream, request, content)
-        self._publish_status("idle", "control", request.message)
-        call_soon_threadsafe(self._main_loop, self._tell_busy)
+    def _take_control(self, frames: list[bytes]) -> None:
+        request = self._read(frames)
+        if request is not None:
+            self._group.start_soon(self._serve_control, request)
+
+    async def _serve_control(self, request: Request) -> None:
+        async with self._control_lock:
+            self._publish_status("busy", request.message)
+            content = await self._answer_control(request)
+            if content is not None:
+                self._reply(self._control, request, content)
+            self._publish_status("idle", request.message)
+        self._tell_busy()
         if request.msg_type == "shutdown_request":
-            # The reply is with zmq before the socket is closed.
-            self.control_stream.flush(zmq.POLLOUT)
-            self.stop()
+            self._stopped.set()
 
     async def _answer_control(self, request: Request) -> dict[str, Any] | None:
-        own = self._CONTROL_THREAD.get(request.msg_type)
+        own = self._CONTROL.get(request.msg_type)
+        if own is None:
+            return await self.answers.answer(request)
         try:
-            if own is None:
-                content: dict[str, Any] | None = await self._crossing.call(self.answers.answer, request)
-                return content
-            if request.msg_type == "delete_subshell_request":
-                request.get("subshell_id", str)
-            # ipykernel answers these itself, in this thread.
-            result = own(self, self.control_stream, request.idents, request.message)
-            if inspect.isawaitable(result):
-                await result
+            return {"status": "ok", **await own(self, request)}
         except Exception as exc:  # noqa: BLE001 - a request that nobody answers hangs its front end
             _log.warning("%.80s failed: %s", request.msg_type, exc)
             return error_content(exc)
-        return None
 
-    #: What needs the control thread: the sockets that subshells are made by, and a look at this process.
-    _CONTROL_THREAD: ClassVar[dict[str, Callable[..., Any]]] = {
-        "create_subshell_request": Kernel.create_subshell_request,
-        "delete_subshell_request": Kernel.delete_subshell_request,
-        "list_subshell_request": Kernel.list_subshell_request,
-        "usage_request": Kernel.usage_request,
+    async def _create_subshell(self, _: Request) -> dict[str, Any]:
+        self._subshells.append(str(uuid.uuid4()))
+        return {"subshell_id": self._subshells[-1]}
+
+    async def _delete_subshell(self, request: Request) -> dict[str, Any]:
+        subshell_id = request.get("subshell_id", str)
+        if subshell_id not in self._subshells:
+            raise MalformedRequestError(f"there is no subshell {subshell_id!r:.80}")
+        self._subshells.remove(subshell_id)
+        return {}
+
+    async def _list_subshells(self, _: Request) -> dict[str, Any]:
+        return {"subshell_id": self._subshells}
+
+    async def _measure_usage(self, _: Request) -> dict[str, Any]:
+        return await anyio.to_thread.run_sync(self._usage.measure)
+
+    #: Requests of the control channel alone.
+    _CONTROL: ClassVar[dict[str, Callable[[HopxKernel, Request], Awaitable[dict[str, Any]]]]] = {
+        "create_subshell_request": _create_subshell,
+        "delete_subshell_request": _delete_subshell,
+        "list_subshell_request": _list_subshells,
+        "usage_request": _measure_usage,
     }

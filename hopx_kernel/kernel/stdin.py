@@ -6,7 +6,9 @@ import logging
 from typing import Any
 
 import anyio
-from zmq.eventloop.zmqstream import ZMQStream
+
+from .channels import Channel
+from .wire import Wire
 
 __all__ = ["Stdin"]
 
@@ -18,16 +20,15 @@ class Stdin:
 
     Parameters
     ----------
-    session : jupyter_client.session.Session
-        Signs and serialises.
+    wire : Wire
+        Packs and unpacks messages.
     socket : zmq.Socket
-        The ROUTER socket of the channel; to be made and used in the thread of the main loop, which must be running.
+        The ROUTER socket of the channel, bound; used in the thread of the main loop, which must be running.
     """
 
-    def __init__(self, session: Any, socket: Any) -> None:
-        self._session = session
-        self._stream = ZMQStream(socket)
-        self._stream.on_recv(self._take, copy=True)
+    def __init__(self, wire: Wire, socket: Any) -> None:
+        self._wire = wire
+        self._channel = Channel(socket, self._take)
         self._question: _Question | None = None
 
     async def ask(self, parent: dict[str, Any], idents: list[bytes], prompt: str, password: bool) -> str | None:
@@ -37,8 +38,9 @@ class Stdin:
         """
         self.give_up()
         content = {"prompt": prompt, "password": password}
-        message = self._session.send(self._stream, "input_request", content, parent, ident=idents)
-        question = self._question = _Question(message["header"]["msg_id"])
+        header = self._wire.header("input_request")
+        question = self._question = _Question(header["msg_id"])
+        self._channel.send(self._wire.pack(header, content, parent, idents=idents))
         try:
             await question.answered.wait()
         finally:
@@ -52,12 +54,15 @@ class Stdin:
             self._question.answered.set()
             self._question = None
 
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
     def _take(self, frames: list[bytes]) -> None:
         try:
-            _, rest = self._session.feed_identities(frames)
-            reply = self._session.deserialize(rest)
+            _, reply = self._wire.unpack(frames)
             value = reply["content"]["value"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             _log.warning("A message on the stdin channel is not a valid input_reply")
             return
         question = self._question

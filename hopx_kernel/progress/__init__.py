@@ -11,7 +11,7 @@ The ladder, each module importing only those above it::
     display             `RunDisplay`: one run's events into Jupyter messages                no widgets itself
     view                the live view: the only importer of ipywidgets and anywidget, imported when first needed
 
-Nothing here is imported by the sandbox, and nothing imports ipykernel.
+Nothing here is imported by the sandbox, and nothing imports zmq.
 """
 
 from .display import RunDisplay

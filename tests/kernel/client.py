@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 from jupyter_client import BlockingKernelClient, KernelManager
@@ -72,21 +72,24 @@ class Kernel:
         Command line arguments for the kernel.
     env : mapping of str
         Environment variables for it, beside this process's own.
+    stderr : binary file, optional
+        Takes what it writes to stderr.
     """
 
-    def __init__(self, *options: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *options: str, env: Mapping[str, str] | None = None, stderr: BinaryIO | None = None) -> None:
         self.manager = KernelManager()
         argv = [sys.executable, "-m", "hopx_kernel", "-f", "{connection_file}", *options]
         self.manager._kernel_spec = KernelSpec(
             argv=argv, language="python", display_name="hopx", interrupt_mode="message"
         )
         self._env = {**os.environ, **(env or {})}
+        self._stderr = stderr
         self.client: BlockingKernelClient
         self._early: dict[str, list[Message]] = {}
         self._replies: dict[str, Message] = {}
 
     def __enter__(self) -> Kernel:
-        self.manager.start_kernel(env=self._env)
+        self.manager.start_kernel(env=self._env, **({} if self._stderr is None else {"stderr": self._stderr}))
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=TIMEOUT)

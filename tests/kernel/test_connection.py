@@ -1,0 +1,192 @@
+"""Connection files as front ends write them, and as the kernel makes one: each is connected to and runs a cell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from jupyter_client import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
+from jupyter_client.session import Session
+
+TIMEOUT = 30.0
+
+
+@contextmanager
+def launched(*options: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A kernel that is started by its command line."""
+    command = [sys.executable, "-m", "hopx_kernel", *options]
+    process = subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_file(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not (path.exists() and path.read_bytes().endswith(b"}")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def run_a_cell(path: Path) -> str:
+    """Connect to a kernel by its file and run a cell; gives its output."""
+    client = BlockingKernelClient(connection_file=str(path))
+    client.load_connection_file()
+    client.start_channels()
+    shown: list[dict[str, Any]] = []
+    try:
+        client.wait_for_ready(timeout=TIMEOUT)
+        reply = client.execute_interactive(
+            "print(input('name? '))",
+            output_hook=shown.append,
+            stdin_hook=lambda _: client.input("person"),
+            allow_stdin=True,
+            timeout=TIMEOUT,
+        )
+        assert reply["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+    return "".join(message["content"].get("text", "") for message in shown)
+
+
+def test_sockets_of_the_file_system(tmp_path: Path, jupyter_environment: dict[str, str]) -> None:
+    path = tmp_path / "kernel.json"
+    write_connection_file(str(path), transport="ipc", ip=str(tmp_path / "socket"), key=b"key")
+    with launched("-f", str(path)):
+        assert run_a_cell(path) == "person\n"
+
+
+def test_encrypted_connection(tmp_path: Path, jupyter_environment: dict[str, str]) -> None:
+    path = tmp_path / "kernel.json"
+    public, secret = zmq.curve_keypair()
+    write_connection_file(str(path), key=b"key", curve_publickey=public, curve_secretkey=secret)
+    with launched("-f", str(path)):
+        assert run_a_cell(path) == "person\n"
+        # Who has no keys hears nothing.
+        saved = json.loads(path.read_bytes())
+        context = zmq.Context[Any]()
+        with context.socket(zmq.REQ) as socket:
+            socket.linger = 0
+            socket.connect(f"tcp://{saved['ip']}:{saved['hb_port']}")
+            socket.send(b"ping")
+            assert not socket.poll(1000)
+        context.term()
+
+
+def test_ports_of_the_kernel_s_choice_are_written_down(tmp_path: Path, jupyter_environment: dict[str, str]) -> None:
+    path = tmp_path / "deep" / "kernel.json"
+    with launched("-f", str(path)) as process:
+        wait_for_file(path, process)
+        assert path.stat().st_mode & 0o077 == 0
+        assert run_a_cell(path) == "person\n"
+
+
+def test_file_without_a_name_is_in_the_runtime_directory(jupyter_environment: dict[str, str]) -> None:
+    with launched("--log-level=INFO") as process:
+        path = Path(jupyter_environment["JUPYTER_RUNTIME_DIR"], f"kernel-{process.pid}.json")
+        wait_for_file(path, process)
+        client = BlockingKernelClient(connection_file=str(path))
+        client.load_connection_file()
+        client.start_channels()
+        client.wait_for_ready(timeout=TIMEOUT)
+        client.shutdown()
+        client.stop_channels()
+        assert process.wait(TIMEOUT) == 0
+        assert not path.exists()
+
+
+def test_given_ports_are_used_and_added_to_the_file(tmp_path: Path, jupyter_environment: dict[str, str]) -> None:
+    path = tmp_path / "kernel.json"
+    _, saved = write_connection_file(str(path), key=b"key")
+    path.write_text(json.dumps({**saved, "shell_port": 0, "own": "kept"}), encoding="utf-8")
+    with launched("-f", str(path), f"--shell={saved['shell_port']}") as process:
+        deadline = time.monotonic() + TIMEOUT
+        while json.loads(path.read_bytes() or b"{}").get("shell_port") != saved["shell_port"]:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        assert json.loads(path.read_bytes())["own"] == "kept"
+        assert run_a_cell(path) == "person\n"
+
+
+def test_client_that_comes_to_iopub_last_misses_nothing(tmp_path: Path, jupyter_environment: dict[str, str]) -> None:
+    """zmq tries each socket again after a time of chance, so a client may come to shell before it comes to iopub."""
+    path = tmp_path / "kernel.json"
+    saved: dict[str, Any] = dict(write_connection_file(str(path), key=b"key")[1])
+    session, context = Session(key=b"key"), zmq.Context[Any]()
+    sockets = {
+        "shell": context.socket(zmq.DEALER),
+        "control": context.socket(zmq.DEALER),
+        "iopub": context.socket(zmq.SUB),
+    }
+    shell, control, iopub = sockets.values()
+    iopub.subscribe(b"")
+
+    def connect(name: str) -> None:
+        sockets[name].connect(f"tcp://{saved['ip']}:{saved[f'{name}_port']}")
+
+    try:
+        with launched("-f", str(path)):
+            for name in ("shell", "control"):
+                connect(name)
+                session.send(sockets[name], "kernel_info_request", {})
+            # Who has an answer on control has been connected to shell for as long.
+            assert control.poll(int(TIMEOUT * 1000))
+            connect("iopub")
+            states: list[str] = []
+            while states[-1:] != ["idle"]:
+                assert iopub.poll(int(TIMEOUT * 1000)), states
+                message = session.deserialize(session.feed_identities(iopub.recv_multipart())[1])
+                if message["parent_header"].get("msg_id", "").endswith("_0"):
+                    states.append(message["content"]["execution_state"])
+            assert states == ["busy", "idle"]
+            assert shell.poll(int(TIMEOUT * 1000))
+    finally:
+        context.destroy(linger=0)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"shell_port": "x"}', '{"signature_scheme": "hmac-no", "key": "k"}']
+)
+def test_file_that_is_none_is_said(tmp_path: Path, jupyter_environment: dict[str, str], content: str) -> None:
+    path = tmp_path / "kernel.json"
+    path.write_text(content, encoding="utf-8")
+    with launched("-f", str(path)) as process:
+        _, words = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1
+    assert b"kernel.json cannot be read" in words and b"Traceback" not in words
+
+
+def test_kernel_ends_with_the_program_that_started_it(tmp_path: Path, jupyter_environment: dict[str, str]) -> None:
+    path = tmp_path / "kernel.json"
+    code = f"import os, subprocess, sys, time; os.environ['JPY_PARENT_PID'] = str(os.getpid()); \
+        print(subprocess.Popen([sys.executable, '-m', 'hopx_kernel', '-f', {str(path)!r}]).pid, flush=True); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    wait_for_file(path, parent)
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while _lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
