@@ -53,9 +53,13 @@ ALLOWED: dict[str, set[str]] = {
         "sandboxes",
     },
     "library.executions": {"errors", "library.lines", "library.owner", "protocol", "session"},
-    "library.runs": {"library.bridge", "errors", "library.executions", "protocol", "session"},
+    "library.runs": {
+        *("library.blocks", "library.bridge", "library.checks", "errors", "library.executions", "protocol", "session"),
+    },
     "library.sandbox": {
+        "library.blocks",
         "library.bridge",
+        "library.checks",
         "library.commands",
         "errors",
         "library.files",

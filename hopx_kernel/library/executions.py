@@ -84,8 +84,9 @@ class Execution:
         self._options = {**options, "msg_id": self.msg_id}
         self._run: Run | None = None
         self._has_turn = False
-        self._interrupts = 0
         self._dropped = 0
+        self._batch: list[Message] | None = None
+        self._given = 0
         self._markers = MarkerParser(self.msg_id)
         self._texts_taken = 0
 
@@ -122,22 +123,14 @@ class Execution:
     async def _execute(self) -> None:
         try:
             session = await self._host.open()
-            if self._was_interrupted():
-                await self._end_with("KeyboardInterrupt", "interrupted before it started")
-                return
             async with session.execute(self._code, **self._options) as run:
                 self._run = run
                 self._settled.set()
-                if self._was_interrupted():  # while it was being sent
-                    self._host.owner.tasks.start_soon(run.interrupt)
                 async for event in run:
                     await self._take(event)
         except HopxKernelError as exc:
             self.error = exc
             await self._end_with(type(exc).__name__, str(exc))
-
-    def _was_interrupted(self) -> bool:
-        return self._interrupts > 0
 
     async def _end_with(self, ename: str, evalue: str) -> None:
         reply = _error_reply(ename, evalue)
@@ -182,8 +175,18 @@ class Execution:
             self.reply = content
         self._dropped += len(await self._queue.put(_Queued(event)))
 
-    async def receive(self) -> list[Message]:
-        """What there is, waiting for something; empty at the end."""
+    async def receive(self, taken: int) -> list[Message]:
+        """What there is, waiting for something; empty at the end.
+
+        `taken` is how often the reader has got something. What did not reach it, since its wait was broken off, is
+        given again.
+        """
+        if self._batch is None or taken == self._given:
+            self._batch = await self._next()
+            self._given += 1
+        return self._batch
+
+    async def _next(self) -> list[Message]:
         events = [item.event for item in await self._queue.get_all()]
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
@@ -206,7 +209,6 @@ class Execution:
     async def interrupt(self) -> dict[str, Any]:
         if self._run is not None:
             return await self._run.interrupt()
-        self._interrupts += 1
         self._waiting.cancel()
         return {"status": "ok", "stopped": True, "kept": True}
 

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from ..errors import SandboxLostError
+from ..sandboxes import SandboxOptions
 from ..sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
 from .bridge import get_bridge
 
@@ -93,9 +94,9 @@ class SandboxOwner:
         return self._opened and not self._killed and self.sandbox.state is SandboxState.RUNNING
 
     @property
-    def disk_bytes(self) -> int | None:
-        """The size of each of its writable directories; None where that is not known, or not bounded."""
-        return getattr(getattr(self.sandbox, "options", None), "disk_bytes", None)
+    def options(self) -> SandboxOptions | None:
+        """What the sandbox was made with, where its kind says so."""
+        return getattr(self.sandbox, "options", None)
 
     def check_alive(self) -> None:
         """Raise `SandboxLostError` when the sandbox can no longer be used."""

@@ -6,18 +6,20 @@ What happens is written once, for the bridge's loop (`executions`); this is its 
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_futures
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RemoteExecutionError, SandboxLostError, SandboxTimeoutError
 from ..protocol import Message, RunnerOptions
 from ..session import EventHandler
 from . import bridge
+from .blocks import BothBlocks
+from .checks import checked_environment, checked_timeout
 from .executions import Execution, SessionHost
 
 if TYPE_CHECKING:
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["EventHandler", "SandboxRun", "SandboxSession"]
 
+#: Of a sandbox's limits, those that its runner holds too: it says which one was reached.
+_LIMITS = ("memory_bytes", "disk_bytes", "processes", "open_files")
+
 
 class SandboxRun:
     """One execution in a session. It goes on by itself; iterate over it to see what happens as it happens.
 
-    Iterating (``for`` or ``async for``, once) gives `Message` objects, the last an ``execute_reply``; while a reader
-    is slow, the code waits. When nobody iterates, the code runs freely: the newest events and the output are kept, and
+    Iterating (``for`` or ``async for``) gives `Message` objects, each once, the last an ``execute_reply``; an iteration
+    that was broken off can be taken up by another. While a reader is slow, the code waits. When nobody iterates, the code runs freely: the newest events and the output are kept, and
     what of the events was dropped is counted by an event ``dropped``.
     """
 
@@ -39,31 +44,43 @@ class SandboxRun:
         self._execution = execution
         self._readers = 0
         self._receiving: Future[list[Message]] | None = None
+        self._taken = 0
+        self._events: deque[Message] = deque()
         weakref.finalize(self, bridge.start, execution.unattended).atexit = False
 
     # ------------------------------------------------------------------ reading
 
     def __iter__(self) -> Iterator[Message]:
         with self._attended():
-            while events := self._receive():
-                yield from events
+            while self._events or self._keep(self._receive()):
+                yield self._events.popleft()
 
     def _receive(self, timeout: float | None = None) -> list[Message] | None:
         """The next events; none at the end, and None when there are none within `timeout` seconds.
 
         An interrupted wait loses nothing: what it would have given comes with the next call.
         """
-        future = self._receiving = self._receiving or bridge.submit(self._execution.receive)
+        future = self._receiving = self._receiving or bridge.submit(self._execution.receive, self._taken)
         if not wait_futures([future], timeout).done:
             return None
         self._receiving = None
+        self._taken += 1
         return future.result()
+
+    def _keep(self, events: list[Message] | None) -> bool:
+        """Have events wait for their reader; False at the end."""
+        self._events.extend(events or ())
+        return bool(events)
+
+    async def _receive_async(self) -> list[Message]:
+        events = await bridge.call_async(self._execution.receive, self._taken)
+        self._taken += 1
+        return events
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         with self._attended():
-            while events := await bridge.call_async(self._execution.receive):
-                for event in events:
-                    yield event
+            while self._events or self._keep(await self._receive_async()):
+                yield self._events.popleft()
 
     @contextmanager
     def _attended(self) -> Iterator[None]:
@@ -168,7 +185,7 @@ class SandboxRun:
         await bridge.call_async(self._execution.send_input, value)
 
 
-class SandboxSession:
+class SandboxSession(BothBlocks):
     """An interpreter in a sandbox; see `Sandbox.session`. Its runs go one after another."""
 
     def __init__(
@@ -180,7 +197,8 @@ class SandboxSession:
         options: RunnerOptions | None = None,
     ) -> None:
         self._sandbox = sandbox
-        options = replace(options or RunnerOptions(), env=dict(env or {}))
+        limits = {name: getattr(sandbox._owner.options, name) for name in _LIMITS if sandbox._owner.options is not None}
+        options = replace(options or RunnerOptions(), env=checked_environment(env), **limits)
         self._host = SessionHost(sandbox._owner, options, on_late_event)
         self._runs: weakref.WeakSet[SandboxRun] = weakref.WeakSet()
         weakref.finalize(self, bridge.start, self._host.aclose).atexit = False
@@ -209,7 +227,7 @@ class SandboxSession:
         The others are those of the Jupyter ``execute_request``. Raises `SandboxLostError` when the sandbox is gone.
         """
         options = {
-            "timeout_seconds": timeout,
+            "timeout_seconds": checked_timeout(timeout),
             "silent": silent,
             "store_history": store_history,
             "allow_stdin": allow_stdin,
@@ -265,19 +283,3 @@ class SandboxSession:
     async def aclose(self) -> None:
         """As `close`."""
         await bridge.call_async(self._host.aclose)
-
-    def __enter__(self) -> SandboxSession:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> SandboxSession:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.aclose()

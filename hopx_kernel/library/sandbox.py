@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,6 +17,8 @@ from ..errors import SandboxStartError
 from ..sandboxes import SandboxOptions
 from ..sandboxes import create as create_base_sandbox
 from . import bridge
+from .blocks import BothBlocks
+from .checks import checked_environment
 from .commands import Commands
 from .files import Files
 from .owner import SandboxOwner
@@ -31,7 +32,7 @@ DEFAULT_TEMPLATE = "code-interpreter"
 DEFAULT_KIND = "local"
 
 
-class Sandbox:
+class Sandbox(BothBlocks):
     """A sandbox that runs. Make one with `create` or `create_async`, and end it with `kill` or a ``with`` block.
 
     What is still alive when the program ends, however it ends, dies with it; what is thrown away is killed.
@@ -146,21 +147,7 @@ class Sandbox:
         with anyio.CancelScope(shield=True):
             await bridge.call_async(self._owner.kill)
 
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    async def __aenter__(self) -> Sandbox:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.kill_async()
+    close, aclose = kill, kill_async
 
     def __repr__(self) -> str:
         isolation = "" if self.is_isolated else ", not isolated"
@@ -182,4 +169,6 @@ def _make_owner(
             f"Its only one is {DEFAULT_TEMPLATE!r}: the system and the Python of this computer. For other packages set "
             "`environment` to the directory of a virtual environment.",
         )
-    return SandboxOwner(create_base_sandbox(kind, SandboxOptions(env=dict(env or {}), network=network, **options)))
+    return SandboxOwner(
+        create_base_sandbox(kind, SandboxOptions(env=checked_environment(env), network=network, **options))
+    )

@@ -185,7 +185,8 @@ class _Exchange:
     def _max_bytes(self) -> int:
         """What a value may have: a file with a hole may be larger than every memory, and cost its sandbox nothing."""
         host_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-        return min(host_bytes, self._session.sandbox._owner.disk_bytes or host_bytes)
+        options = self._session.sandbox._owner.options
+        return min(host_bytes, (options.disk_bytes if options is not None else None) or host_bytes)
 
 
 def _named(name: str, on_progress: TransferHandler | None) -> Callable[[int, int], None] | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import anyio
 import pytest
 
 from hopx_kernel import RemoteExecutionError, Sandbox, SandboxLostError, SandboxTimeoutError
+from hopx_kernel.library.commands import Commands
 from hopx_kernel.library.runs import SandboxSession
-from hopx_kernel.protocol import Message
+from hopx_kernel.protocol import Message, RunnerOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +125,71 @@ def test_broken_off_iteration_can_be_taken_up_again(session: SandboxSession) -> 
         break
     seen += run
     assert "".join(event.content["text"] for event in seen if event.msg_type == "stream") == "0\n1\n2\n"
+
+
+def test_broken_off_iteration_loses_nothing_of_what_came_at_once(session: SandboxSession) -> None:
+    run = session.execute("for i in range(5): progress(str(i), i, task=i)\n1")
+    seen: list[Message] = []
+    while not seen or not seen[-1].is_terminal:
+        for event in run:
+            seen.append(event)
+            break
+    assert [event.content["percent"] for event in seen if event.msg_type == "progress"] == [0, 1, 2, 3, 4]
+    assert list(run) == []
+
+
+async def test_broken_off_wait_loses_nothing(session: SandboxSession) -> None:
+    run = session.execute("import time\nfor i in range(100): print(i, flush=True); time.sleep(0.002)")
+    seen: list[Message] = []
+    while not seen or not seen[-1].is_terminal:
+        with anyio.move_on_after(0.003):
+            async for event in run:
+                seen += [event]
+    text = "".join(event.content["text"] for event in seen if event.msg_type == "stream")
+    assert text == "".join(f"{i}\n" for i in range(100))
+
+
+def test_heartbeats_tell_time_and_memory_of_a_run(sandbox: Sandbox) -> None:
+    with SandboxSession(sandbox, options=RunnerOptions(heartbeat_seconds=0.2)) as session:
+        run = session.execute("import time; time.sleep(1)")
+        beats = [event.content for event in run if event.msg_type == "heartbeat"]
+    assert len(beats) >= 2
+    assert beats[-1]["elapsed_seconds"] > beats[0]["elapsed_seconds"] > 0
+    assert beats[-1]["quiet_seconds"] > 0
+    assert beats[-1]["memory_bytes"] > 1_000_000
+    assert beats[-1]["cpu_seconds"] >= 0
+
+
+def test_heartbeat_comes_every_five_seconds_unless_something_else_is_said() -> None:
+    assert RunnerOptions().heartbeat_seconds == 5
+    assert inspect.signature(Commands.stream).parameters["heartbeat_seconds"].default == 5
+
+
+def test_limit_that_is_reached_is_named() -> None:
+    with Sandbox.create(memory_bytes=300 << 20, open_files=64) as sandbox, sandbox.session() as session:
+        with pytest.raises(RemoteExecutionError, match=r"300 MiB .*memory_bytes"):
+            session.execute("large = bytearray(1 << 30)").wait()
+        with pytest.raises(RemoteExecutionError, match="64 .*open_files"):
+            session.execute("files = [open('/dev/null') for _ in range(100)]").wait()
+        assert session.execute("1 + 1").wait() == "2"
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "1"])
+def test_timeout_that_is_none_is_refused(session: SandboxSession, timeout: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="timeout"):
+        session.execute("1", timeout=timeout)
+
+
+def test_environment_that_cannot_be_set_is_refused(sandbox: Sandbox) -> None:
+    for make in (sandbox.session, Sandbox.create):
+        with pytest.raises(ValueError, match="environment variable"):
+            make(env={"A=B": "c"})
+
+
+def test_deadline_is_an_event_for_who_iterates(session: SandboxSession) -> None:
+    *_, last = session.execute("print('before', flush=True)\nwhile True: pass", timeout=0.5)
+    assert (last.msg_type, last.content["status"], last.content["reason"]) == ("execute_reply", "error", "timeout")
+    assert last.content["stopped"] is True and last.content["kept"] is True
 
 
 def test_crashed_interpreter_is_told_and_the_next_run_works(session: SandboxSession) -> None:
