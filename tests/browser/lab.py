@@ -11,6 +11,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from .notebook import write_notebook
+
 __all__ = ["LabPage"]
 
 #: Records what an element shows, each time that it changes. `seen[i]` is [milliseconds, value].
@@ -60,8 +62,7 @@ class LabPage:
 
     def open_notebook(self, *cells: str, kernel: str = "hopx", name: str | None = None) -> Path:
         """Make a notebook of code cells, open it, and wait for its kernel; gives its path."""
-        path = self.root / (name or f"{uuid.uuid4().hex[:8]}.ipynb")
-        path.write_text(json.dumps(_notebook(cells, kernel)), encoding="utf-8")
+        path = write_notebook(self.root / (name or f"{uuid.uuid4().hex[:8]}.ipynb"), *cells, kernel=kernel)
         self.page.goto(f"{self.url}lab/tree/{path.name}?token={self.token}&reset")
         expect(self.page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
         self.wait_idle()
@@ -159,22 +160,3 @@ class LabPage:
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.loads(response.read() or b"null")
-
-
-def _notebook(cells: tuple[str, ...], kernel: str) -> dict[str, Any]:
-    return {
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
-        "cells": [
-            {
-                "id": f"cell-{index}",
-                "cell_type": "code",
-                "source": source,
-                "metadata": {},
-                "outputs": [],
-                "execution_count": None,
-            }
-            for index, source in enumerate(cells)
-        ],
-    }

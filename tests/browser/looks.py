@@ -10,7 +10,7 @@ __all__ = ["columns", "faint_texts", "overflowing"]
 
 #: Texts whose contrast with what is behind them is below a bound, each with its contrast. Signs (one character that is
 #: neither letter nor digit) need three to one, as everything that is no text; letters four and a half.
-# JupyterLab's own tree of JSON is left out.
+#: What pulses and JupyterLab's own tree of JSON are left out.
 _FAINT = """
 (root) => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
@@ -28,6 +28,7 @@ _FAINT = """
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const text = node.textContent.trim(), element = node.parentElement, style = getComputedStyle(element);
     if (!text || parseFloat(style.fontSize) === 0 || element.closest("style, script, summary ~ *, .jp-RenderedJSON")) continue;
+    if (element.getAnimations().length) continue;
     if (!element.getClientRects().length || style.visibility === "hidden") continue;
     const chain = [];
     for (let each = element; each; each = each.parentElement) chain.push(getComputedStyle(each));

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from .conftest import OUTPUT
-from .voila import Voila, wait_gone, write_notebook
+from .notebook import write_notebook
+from .voila import Voila, wait_gone
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -15,29 +14,7 @@ from types import TracebackType
 import psutil
 from playwright.sync_api import Page, expect
 
-__all__ = ["Voila", "wait_gone", "write_notebook"]
-
-
-def write_notebook(path: Path, *cells: str, kernel: str = "hopx") -> Path:
-    """Write a notebook of code cells."""
-    notebook = {
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
-        "cells": [
-            {
-                "id": f"cell-{index}",
-                "cell_type": "code",
-                "source": source,
-                "metadata": {},
-                "outputs": [],
-                "execution_count": None,
-            }
-            for index, source in enumerate(cells)
-        ],
-    }
-    path.write_text(json.dumps(notebook), encoding="utf-8")
-    return path
+__all__ = ["Voila", "wait_gone"]
 
 
 class Voila:
