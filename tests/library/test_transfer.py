@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hopx_kernel import RemoteExecutionError, Sandbox
+from hopx_kernel import RemoteExecutionError, Sandbox, SandboxError
 from hopx_kernel.library import bridge
 from hopx_kernel.library.runs import SandboxSession
 from hopx_kernel.library.transfer import ValueRefusedError, encode_values, get_values, put_values, set_environment
@@ -125,3 +125,48 @@ def test_environment_reaches_interpreter_and_its_children(session: SandboxSessio
     assert session.execute(
         "import os, subprocess; os.environ['A'], subprocess.getoutput('printf %s \"$A\"')"
     ).wait() == ("(\"b 'c' $d\\n\", \"b 'c' $d\")")
+
+
+# ------------------------------------------------------------------ what a hostile interpreter answers
+
+#: Takes the place of the program that serves values: `answer` and `value` are the files that it is to write.
+FORGE = """
+import json, os, runpy
+def forge(path, init):
+    directory = init["request"]
+    request = json.load(open(directory + "/request.json"))
+    answer, (value,) = directory + "/answer.json", request["get"].values()
+    {}
+runpy.run_path = forge
+x = 1
+"""
+FINE = "json.dump({'faults': {}}, open(answer, 'w'))"
+FORGED = {
+    "a value larger than every memory": (f"{FINE}; open(value, 'wb').truncate(10**15)", "10{15} bytes, and no more"),
+    "a pipe for a value": (f"{FINE}; os.mkfifo(value)", "named pipe"),
+    "a device for a value": (f"{FINE}; os.symlink('/dev/zero', value)", "character device"),
+    "no value": (FINE, "No such file"),
+    "an answer larger than every memory": ("open(answer, 'wb').truncate(10**15)", "makes no sense"),
+    "a pipe for an answer": ("os.mkfifo(answer)", "makes no sense"),
+    "a device for an answer": ("os.symlink('/dev/zero', answer)", "makes no sense"),
+    "an answer nested without end": ("open(answer, 'w').write('[' * 10**6)", "makes no sense"),
+    "nothing": ("import shutil; shutil.rmtree(directory)", "makes no sense"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_answer_is_an_error_that_says_so(session: SandboxSession, name: str) -> None:
+    code, message = FORGED[name]
+    session.execute(FORGE.format(code)).wait()
+    with pytest.raises((SandboxError, OSError), match=message.replace("10{15}", "1" + "0" * 15)):
+        get(session, "x")
+    assert session.execute("x").wait() == "1"
+
+
+def test_reason_from_the_sandbox_has_an_end_and_no_control_sequences(session: SandboxSession) -> None:
+    words = "json.dump({'faults': {'x': chr(27) + '[2J' + 'y' * 10**6}}, open(answer, 'w'))"
+    session.execute(FORGE.format(words)).wait()
+    with pytest.raises(ValueRefusedError) as caught:
+        get(session, "x")
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value)) < 3000
