@@ -69,7 +69,7 @@ class TrustPolicy:
             for name, replacement in _safe_value(str(mime).lower(), mime, value):
                 safe.setdefault(name, replacement)
         if data and not safe:
-            safe["text/plain"] = _JS_NOTE
+            safe["text/plain"] = _note_of(data)
         return safe, _safe_metadata(metadata)
 
     def comm(
@@ -79,6 +79,12 @@ class TrustPolicy:
         if self.trusted or target_name in self._comm_targets:
             return data, buffers
         return self._widgets.clean(msg_type, comm_id, data, buffers)
+
+
+def _note_of(data: Bundle) -> str:
+    """What to say in place of a bundle of which nothing could be shown."""
+    types = ", ".join(sorted(str(mime) for mime in data))
+    return clean_text(f"[Output of the type {types:.200} was not shown. See the option trust.]")
 
 
 class _PassingFilter(TextFilter):

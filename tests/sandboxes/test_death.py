@@ -31,9 +31,11 @@ async def main():
         sandbox = LocalSandbox()
     await sandbox.start()
     await sandbox.start_runner(RunnerOptions())
-    script = 'trap "" HUP TERM INT; (setsid sleep $0 &) ; sleep $0 & sleep 0.1; echo up; wait'
-    process = await sandbox.start_process(["bash", "-c", script.replace("sleep $0", "bash -c 'sleep 600; :' $0"), marker])
-    await process.stream.receive()
+    script = 'trap "" HUP TERM INT; (setsid CHILD &) ; CHILD & wait'.replace("CHILD", "bash -c 'echo up; sleep 600; :' $0")
+    process = await sandbox.start_process(["bash", "-c", script, marker])
+    said = b""
+    while said.count(b"up") < 2:
+        said += await process.stream.receive()
     print("up", flush=True)
     await anyio.sleep_forever()
 

@@ -61,8 +61,11 @@ for pid in pids:
 async def test_fork_bomb_leaves_the_sandbox_usable_and_dies_with_it() -> None:
     async with LocalSandbox(SandboxOptions(processes=100)) as sandbox:
         bomb = await sandbox.start_process(["bash", "-c", "b() { b | b & b; }; b"])
-        await anyio.sleep(0.5)
         with anyio.fail_after(20):
+            assert bomb.stderr is not None
+            said = b""
+            while b"fork" not in said:  # what bash says when there is no room for another process
+                said += await bomb.stderr.receive()
             await bomb.kill()
             await sandbox.write_file("/workspace/file", b"fine")
             assert await sandbox.read_file("/workspace/file") == b"fine"
