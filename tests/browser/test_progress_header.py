@@ -198,6 +198,28 @@ def test_text_follows_jupyterlabs_theme(header: Header) -> None:
     assert header.part("word").evaluate("element => getComputedStyle(element).color") == "rgb(1, 2, 3)"
 
 
+def test_sign_pulses_unless_less_motion_is_asked_for(header: Header) -> None:
+    animation = "element => getComputedStyle(element).animationName"
+    assert header.part("glyph").evaluate(animation) == "hopx-header-pulse"
+    header.page.emulate_media(reduced_motion="reduce")
+    assert header.part("glyph").evaluate(animation) == "none"
+
+
+def test_focus_is_seen(header: Header) -> None:
+    header.page.keyboard.press("Tab")
+    expect(header.stop).to_be_focused()
+    assert header.stop.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+
+
+def test_long_texts_stay_within_a_narrow_page(header: Header) -> None:
+    header.page.set_viewport_size({"width": 360, "height": 400})
+    header.receive(note="still running 2.0 s after Stop: " + "x" * 300, place="a" * 40, usage=["120 MB", "98 % CPU"])
+    width = header.root.evaluate("element => [element.scrollWidth, element.clientWidth]")
+    assert width[0] <= width[1]
+    box = header.stop.bounding_box()
+    assert box and box["x"] + box["width"] <= 360 and box["height"] <= 30
+
+
 def test_cleanup_leaves_no_element_listener_or_timer(header: Header) -> None:
     header.page.evaluate("window.cleanup()")
     assert header.root.count() == 0

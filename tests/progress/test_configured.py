@@ -1,0 +1,89 @@
+"""What a person has configured about progress, in kernels that were started so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from .conftest import WIDGET, Kernel
+
+StartKernel = Callable[..., Kernel]
+
+BAR = "import time\nfor i in track(range(3), 'work'): time.sleep(0.2)"
+
+
+@pytest.fixture
+def start_kernel(hopx_kernelspec: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartKernel]:
+    """Starts kernels with options in their environments."""
+    with ExitStack() as stack:
+
+        def start(**options: str) -> Kernel:
+            for name, value in options.items():
+                monkeypatch.setenv(f"HOPX_{name.upper()}", value)
+            manager, client = start_new_kernel(kernel_name=hopx_kernelspec, startup_timeout=60)
+            stack.callback(manager.shutdown_kernel, now=False)
+            stack.callback(client.stop_channels)
+            return Kernel(client)
+
+        yield start
+
+
+def opened(output: Any) -> set[str]:
+    """Names of the widgets that a cell opened."""
+    return {content["data"]["state"].get("_model_name") for content in output.contents("comm_open")}
+
+
+@pytest.mark.parametrize(
+    ("header", "has_anywidget", "has_button"), [("auto", True, False), ("plain", False, True), ("off", False, False)]
+)
+def test_header_is_the_one_that_was_chosen(
+    start_kernel: StartKernel, header: str, has_anywidget: bool, has_button: bool
+) -> None:
+    output = start_kernel(header=header).run(BAR)
+    assert ("AnyModel" in opened(output), "ButtonModel" in opened(output)) == (has_anywidget, has_button)
+    assert "FloatProgressModel" in opened(output)
+    # Without a header the record has none either.
+    assert output.record.startswith("✓ work" if header == "off" else "Done · ")
+
+
+@pytest.mark.parametrize("header", ["auto", "plain"])
+def test_header_comes_when_it_is_told_to(start_kernel: StartKernel, header: str) -> None:
+    kernel = start_kernel(header=header, header_after_seconds="0.3")
+    assert not kernel.run("pass").contents("display_data")
+    kernel.run("progress('The first has to wait for its widgets')")
+    output = kernel.run("import time; time.sleep(2.5)")
+    (moment,) = (moment for moment, kind, _ in output.messages if kind == "display_data")
+    assert 0.25 <= moment < 1.9 and output.record.startswith("Done · ")
+
+
+def test_header_that_is_off_never_comes(start_kernel: StartKernel) -> None:
+    output = start_kernel(header="false", header_after_seconds="0.1").run("import time; time.sleep(0.6)")
+    assert not output.contents("display_data") and not output.contents("comm_open")
+
+
+def test_messages_are_printed_where_bars_are_off(start_kernel: StartKernel) -> None:
+    output = start_kernel(progress="off", header="off").run(
+        "for i in range(9): progress('loading', i)\nprogress('reading')"
+    )
+    assert output.text == "loading\nreading\n" and not output.contents("display_data")
+
+
+def test_text_line_is_drawn_where_it_was_chosen(start_kernel: StartKernel) -> None:
+    output = start_kernel(progress="text").run(BAR)
+    assert not output.contents("display_data") and not output.contents("comm_open")
+    assert "\x1b[K" in output.text and output.text.rstrip().splitlines()[-1].startswith("✓ work")
+
+
+def test_tqdm_and_rich_print_what_they_always_print_where_adapting_is_off(start_kernel: StartKernel) -> None:
+    pytest.importorskip("tqdm")
+    pytest.importorskip("rich")
+    kernel = start_kernel(adapt_progress_bars="false")
+    output = kernel.run("from tqdm import tqdm\nfor i in tqdm(range(3), desc='work'): pass")
+    assert "work: 100%" in output.text and "3/3" in output.text and "FloatProgressModel" not in opened(output)
+    output = kernel.run("from rich.progress import track as rich_track\nfor i in rich_track(range(3)): pass")
+    shown = output.text + "".join(str(content["data"]) for content in output.contents("display_data"))
+    assert "100%" in shown and WIDGET not in shown
