@@ -45,6 +45,20 @@ def test_descriptions_are_text() -> None:
     assert opened({"description_allow_html": True, "description": "<img>"})["description_allow_html"] is False
 
 
+def test_classes_of_the_page_are_taken_away_but_for_harmless_ones() -> None:
+    names = [
+        "mine",
+        "jp-Dialog",
+        "widget-interact",
+        "widget-interactive",
+        "Widget-Interact",
+        "hopx-run",
+        "lm-Menu mine-too",
+    ]
+    clean = opened(control("VBox", _dom_classes=names))
+    assert " ".join(clean["_dom_classes"]).split() == ["mine", "widget-interact", "mine-too"]
+
+
 def test_modules_of_unknown_packages_are_not_loaded() -> None:
     clean = opened({"_view_module": "evil-package", "_model_module": "@jupyter-widgets/controls"})
     assert clean["_view_module"] == "@jupyter-widgets/base"
