@@ -49,4 +49,6 @@ def rate(per_second: float, unit: str = "") -> str:
         return f"{byte_size(per_second)}/s"
     if per_second < 1:
         return f"{duration(1 / per_second)} each" if per_second > 1e-9 else ""
-    return f"{per_second:,.0f}/s" if per_second >= 9.95 else f"{per_second:.1f}/s"
+    if per_second < 9.95:
+        return f"{per_second:.1f}/s"
+    return f"{per_second:,.0f}/s" if per_second < 1e12 else f"{per_second:.3g}/s"

@@ -52,7 +52,14 @@ def test_amount(count: float, unit: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("speed", "unit", "words"),
-    [(20, "", "20/s"), (1.5, "", "1.5/s"), (0.25, "", "4.0 s each"), (1.5e6, "B", "1.5 MB/s"), (1e-12, "", "")],
+    [
+        (20, "", "20/s"),
+        (1.5, "", "1.5/s"),
+        (0.25, "", "4.0 s each"),
+        (1.5e6, "B", "1.5 MB/s"),
+        (1e-12, "", ""),
+        (2.4e35, "", "2.4e+35/s"),
+    ],
 )
 def test_rate(speed: float, unit: str, words: str) -> None:
     assert rate(speed, unit) == words
