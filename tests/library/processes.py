@@ -1,10 +1,17 @@
-"""What runs in a sandbox."""
+"""What runs in a sandbox, and what of sandboxes runs on this computer."""
 
 from __future__ import annotations
 
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
 from hopx_kernel import Sandbox
 
-__all__ = ["is_running"]
+__all__ = ["is_running", "keep_busy", "marked", "processes_with"]
 
 
 def is_running(sandbox: Sandbox, marker: str) -> bool:
@@ -15,3 +22,26 @@ def is_running(sandbox: Sandbox, marker: str) -> bool:
         "print(any(sys.argv[1] in line for line in lines))\n"
     )
     return sandbox.commands.run(["python", "-c", script, marker]).stdout == "True\n"
+
+
+def processes_with(marker: str) -> list[int]:
+    """Processes of this computer, sandboxes and all, whose command line holds a marker."""
+    processes = psutil.process_iter(["pid", "cmdline"])
+    return [process.pid for process in processes if any(marker in word for word in process.info["cmdline"] or [])]
+
+
+@contextmanager
+def marked() -> Iterator[str]:
+    """A marker for a sandbox's processes, which are all gone at the end, two seconds later at most."""
+    marker = uuid.uuid4().hex
+    yield marker
+    deadline = time.monotonic() + 2
+    while left := processes_with(marker):
+        assert time.monotonic() < deadline, left
+
+
+def keep_busy(sandbox: Sandbox, marker: str) -> None:
+    """Have something run in the sandbox that can be found by its marker and that nobody ends."""
+    busy = ["bash", "-c", "setsid bash -c 'echo ok; while sleep 1; do :; done' $0 &", marker]
+    assert sandbox.commands.run(busy).stdout == "ok\n"
+    assert processes_with(marker)
