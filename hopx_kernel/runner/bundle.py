@@ -5,7 +5,6 @@ The package has another name in it, so that user code in the sandbox never meets
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
 import os
@@ -34,13 +33,18 @@ _LEFT_OUT = (Path(__file__), _PACKAGE / "library" / "inside" / "files.py")
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-@functools.lru_cache(maxsize=1)
+#: The bytes that could not be kept in a file, and their stamp. Those that could are not held: they are much of what a
+#: kernel at rest has in memory.
+_unkept = (b"", b"")
+
+
 def build_bundle() -> bytes:
-    """The file's bytes, built once a process.
+    """The file's bytes.
 
     Every module is in it twice, compiled for the Python that builds it and as source for any other. It is kept beside
     this module's bytecode and under the same rule, by dates and sizes, since a kernel that starts waits for it.
     """
+    global _unkept
     paths = [_PACKAGE / "errors.py", *(path for folder in _FOLDERS for path in sorted(_PACKAGE.glob(f"{folder}/*.py")))]
     paths = [path for path in paths if path not in _LEFT_OUT]
     cache = Path(importlib.util.cache_from_source(__file__)).with_suffix(".zip")
@@ -51,10 +55,12 @@ def build_bundle() -> bytes:
         kept = b""
     if kept.startswith(stamp):
         return kept[len(stamp) :]
-    bundle = _build(paths)
-    if not sys.dont_write_bytecode:
-        _keep(cache, stamp + bundle)
-    return bundle
+    if _unkept[0] != stamp:
+        bundle = _build(paths)
+        if not sys.dont_write_bytecode and _keep(cache, stamp + bundle):
+            return bundle
+        _unkept = stamp, bundle
+    return _unkept[1]
 
 
 def _stamp(paths: list[Path]) -> bytes:
@@ -62,15 +68,16 @@ def _stamp(paths: list[Path]) -> bytes:
     return hashlib.sha256(repr((importlib.util.MAGIC_NUMBER, stats)).encode()).digest()
 
 
-def _keep(cache: Path, data: bytes) -> None:
-    """Write the file as a whole or not at all: other kernels may be reading it, or writing it too."""
+def _keep(cache: Path, data: bytes) -> bool:
+    """Write the file as a whole or not at all, and tell which: other kernels may be reading it, or writing it too."""
     temporary = cache.with_suffix(f".{os.getpid()}")
     try:
         cache.parent.mkdir(exist_ok=True)
         temporary.write_bytes(data)
         temporary.replace(cache)
     except OSError:
-        return  # an installation that its user cannot write to
+        return False  # an installation that its user cannot write to
+    return True
 
 
 def _build(paths: list[Path]) -> bytes:

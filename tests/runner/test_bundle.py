@@ -71,6 +71,19 @@ def test_nothing_is_kept_where_python_keeps_no_bytecode(copy: Path) -> None:
     assert not kept(copy)
 
 
+def test_bundle_is_built_once_where_nothing_is_kept(copy: Path) -> None:
+    code = (
+        "from hopx_kernel.runner.bundle import build_bundle; first = build_bundle(); "
+        "print(build_bundle() is first); open('hopx_kernel/runner/main.py', 'a').write('# changed\\n'); "
+        "print(b'# changed' in build_bundle())"
+    )
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=copy.parent, env=environ, capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [b"True", b"True"]
+
+
 def test_damaged_file_is_not_used(copy: Path) -> None:
     built = build(copy)
     (path,) = kept(copy)
