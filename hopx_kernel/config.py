@@ -6,11 +6,10 @@ traitlets and the sandboxes' options, and nothing else of Jupyter before it is a
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, TraitType, Unicode
@@ -242,8 +241,8 @@ def environment_config(environ: Mapping[str, str]) -> Config:
             continue
         if variable not in variables:
             # Other programs have variables of this prefix too; one that is meant for this one would go unheard.
-            if near := difflib.get_close_matches(variable, variables, 1, 0.85):
-                raise TraitError(f"{variable} is no option; did you mean {near[0]}?")
+            if near := _nearest(variable, variables, 0.85):
+                raise TraitError(f"{variable} is no option; did you mean {near}?")
             continue
         name = variables[variable]
         trait = HopxConfig.class_traits()[name]
@@ -296,12 +295,18 @@ def argument_config(argv: Sequence[str]) -> Config:
     return KVArgParseConfigLoader(own, classes=[HopxConfig]).load_config()
 
 
+def _nearest(name: str, known: Iterable[str], likeness: float) -> str | None:
+    import difflib  # by the first mistake
+
+    return next(iter(difflib.get_close_matches(name, list(known), 1, likeness)), None)
+
+
 def _check_names(config: Config) -> None:
     known = HopxConfig.class_trait_names(config=True)
     for name in config.get("HopxConfig", {}):
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise TraitError(f"There is no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            near = _nearest(name, known, 0.6)
+            raise TraitError(f"There is no option {name!r}" + (f"; did you mean {near!r}?" if near else ""))
 
 
 def load_config(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> HopxConfig:
