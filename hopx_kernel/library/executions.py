@@ -84,6 +84,7 @@ class Execution:
         self._options = {**options, "msg_id": self.msg_id}
         self._run: Run | None = None
         self._has_turn = False
+        self._interrupts = 0
         self._dropped = 0
         self._batch: list[Message] | None = None
         self._given = 0
@@ -123,14 +124,22 @@ class Execution:
     async def _execute(self) -> None:
         try:
             session = await self._host.open()
+            if self._was_interrupted():
+                await self._end_with("KeyboardInterrupt", "interrupted before it started")
+                return
             async with session.execute(self._code, **self._options) as run:
                 self._run = run
                 self._settled.set()
+                if self._was_interrupted():  # while it was being sent
+                    self._host.owner.tasks.start_soon(run.interrupt)
                 async for event in run:
                     await self._take(event)
         except HopxKernelError as exc:
             self.error = exc
             await self._end_with(type(exc).__name__, str(exc))
+
+    def _was_interrupted(self) -> bool:
+        return self._interrupts > 0
 
     async def _end_with(self, ename: str, evalue: str) -> None:
         reply = _error_reply(ename, evalue)
@@ -209,6 +218,7 @@ class Execution:
     async def interrupt(self) -> dict[str, Any]:
         if self._run is not None:
             return await self._run.interrupt()
+        self._interrupts += 1
         self._waiting.cancel()
         return {"status": "ok", "stopped": True, "kept": True}
 
