@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ __all__ = ["MAX_TASKS", "ProgressModel", "State", "Task"]
 State = Literal["running", "done", "failed", "stopped"]
 _STATES: dict[Any, State] = {"running": "running", "done": "done", "failed": "failed", "stopped": "stopped"}
 
-#: Tasks that a run shows; those beyond it are counted.
+#: Tasks of a run that are kept; those beyond are counted, finished ones first.
 MAX_TASKS = 1000
 #: Names beyond `MAX_TASKS` that are told apart for the count: a hash of each is kept.
 _MAX_COUNTED = 1_000_000
@@ -187,11 +187,14 @@ class ProgressModel:
         self.alerts = 0
         self._omitted_here: set[int] = set()
         self._omitted_there = 0
+        self._finished: deque[str] = deque(maxlen=MAX_TASKS)
+        self._children: Counter[str] = Counter()
+        self._forgotten = 0
 
     @property
     def omitted(self) -> int:
-        """Tasks that are counted only: those the sandbox kept back, and those over the cap here."""
-        return len(self._omitted_here) + self._omitted_there
+        """Tasks that are counted only: those the sandbox kept back, those over the cap here, and forgotten ones."""
+        return len(self._omitted_here) + self._omitted_there + self._forgotten
 
     def take(self, content: Mapping[str, Any], now: float) -> Task | None:
         """Take the content of a ``progress`` event; gives its task, or None when it is one of the omitted."""
@@ -202,15 +205,34 @@ class ProgressModel:
         key = _key(content.get("task"))
         task = self.tasks.get(key)
         if task is None:
-            if len(self.tasks) >= MAX_TASKS:
+            if len(self.tasks) >= MAX_TASKS and not self._make_room():
                 if len(self._omitted_here) < _MAX_COUNTED:
                     self._omitted_here.add(hash(key))
                 return None
             parent = content.get("parent")
             task = self.tasks[key] = Task(key, None if parent is None else _key(parent), now)
             task.message = clean_text(key)
+            if task.parent is not None:
+                self._children[task.parent] += 1
+        was_done = task.state == "done"
         task.take(content, now)
+        if task.state == "done" and not was_done:
+            self._finished.append(key)
         return task
+
+    def _make_room(self) -> bool:
+        """Forget the task that has been finished longest and is nobody's parent; False where there is none."""
+        while self._finished:
+            key = self._finished.popleft()
+            task = self.tasks.get(key)
+            if task is None or task.state != "done" or self._children[key]:
+                continue
+            del self.tasks[key]
+            if task.parent is not None:
+                self._children[task.parent] -= 1
+            self._forgotten += 1
+            return True
+        return False
 
     def finish(self, reply: Mapping[str, Any], now: float, longest: float = math.inf) -> None:
         """Give every task that still runs the end that its run had.

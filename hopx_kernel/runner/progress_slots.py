@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 __all__ = ["MAX_TASKS", "MIN_SECONDS", "Report", "Slot", "Slots"]
 
 #: Between two events of one task. A page shows ten a second.
 MIN_SECONDS = 0.06
-#: Tasks of one run that are sent; names beyond are counted.
+#: Tasks of one run that are followed at one time; a finished one makes room, and names beyond are counted.
 MAX_TASKS = 1000
 _MAX_COUNTED = 1_000_000
 #: Events that the timer sends a second, of all tasks together.
@@ -55,6 +56,7 @@ class Slots:
         self._send = send
         self._send_omitted = send_omitted
         self.runs: Dict[str, Dict[Any, Slot]] = {}
+        self._finished: Dict[str, Deque[Any]] = {}
         self._omitted: Dict[str, set[int]] = {}
         self._told: Dict[str, int] = {}
         self.reset_after_fork()
@@ -77,7 +79,7 @@ class Slots:
             slot = slots.get(task)
             if slot is not None:
                 return slot
-            if len(slots) >= MAX_TASKS:
+            if len(slots) >= MAX_TASKS and not self._make_room(run_id, slots):
                 names = self._omitted.setdefault(run_id, set())
                 if len(names) < _MAX_COUNTED:
                     names.add(hash(task))
@@ -85,6 +87,17 @@ class Slots:
                 return None
             slot = slots[task] = Slot(task, parent)
             return slot
+
+    def _make_room(self, run_id: str, slots: Dict[Any, Slot]) -> bool:
+        """Forget the task that has been finished longest; False where none is."""
+        finished = self._finished.get(run_id)
+        while finished:
+            slot = slots.get(finished.popleft())
+            if slot is not None and slot.state == "done" and slot.pending is None:
+                slot.is_live = False
+                del slots[slot.task]
+                return True
+        return False
 
     def put(self, run_id: str, slot: Slot, report: Report, state: Optional[str], now: float) -> None:
         """Send a report, or leave it in its slot until it is due."""
@@ -98,6 +111,8 @@ class Slots:
         with self._send_lock:
             with self.lock:
                 old, slot.pending, slot.state, slot.due = slot.pending, None, state, now + MIN_SECONDS
+                if state == "done":
+                    self._finished.setdefault(run_id, deque(maxlen=MAX_TASKS)).append(slot.task)
             self._send(run_id, slot, report if old is None else _merge(old, report), state)
 
     def watch(self, look: Callable[[], None]) -> None:
@@ -138,6 +153,7 @@ class Slots:
         with self.lock:
             for slot in self.runs.pop(run_id, {}).values():
                 slot.is_live = False
+            self._finished.pop(run_id, None)
             self._omitted.pop(run_id, None)
             self._told.pop(run_id, None)
 

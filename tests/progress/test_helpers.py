@@ -97,9 +97,10 @@ def test_end_of_a_loop_is_told_from_its_body(loop: str, python: str) -> None:
 @pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
 def test_call_with_nothing_to_send_costs_at_most_five_microseconds(python: str) -> None:
     code = (
-        "import time\nbest = 1.0\nfor _ in range(5):\n    started = time.perf_counter()\n"
-        "    for i in range(20_000): progress('x', i / 1000, {'loss': i}, task='t')\n"
-        "    best = min(best, (time.perf_counter() - started) / 20_000)\nsend('cost', {'seconds': best})"
+        # Its own time: what else the machine does costs nothing here.
+        "import time\nbest = 1.0\nfor _ in range(25):\n    started = time.thread_time()\n"
+        "    for i in range(4_000): progress('x', i / 1000, {'loss': i}, task='t')\n"
+        "    best = min(best, (time.thread_time() - started) / 4_000)\nsend('cost', {'seconds': best})"
     )
     (cost,) = [content["seconds"] for msg_type, content, _ in run(code, python) if msg_type == "cost"]
     assert cost <= 5e-6

@@ -55,8 +55,8 @@ def test_a_hundred_thousand_calls_send_few_messages_and_the_exact_end(kernel: Ke
 def test_a_call_with_nothing_to_send_costs_at_most_five_microseconds(kernel: Kernel) -> None:
     output = kernel.run(
         "import time\nprogress('x', 1)\n"
-        "best = min((lambda t: [progress('x', i / 1000) for i in range(20_000)] and time.perf_counter() - t)"
-        "(time.perf_counter()) / 20_000 for _ in range(5))\nprint(best * 1e6)"
+        "best = min((lambda t: [progress('x', i / 1000) for i in range(4_000)] and time.thread_time() - t)"
+        "(time.thread_time()) / 4_000 for _ in range(25))\nprint(best * 1e6)"
     )
     assert float(output.text) <= 5
 
@@ -197,6 +197,13 @@ def test_ten_thousands_of_task_names_are_capped_and_counted(kernel: Kernel) -> N
     comm_messages = sum(count for kind, count in output.counts().items() if kind.startswith("comm_"))
     assert comm_messages < 600
     assert "99,900 more tasks" in output.record
+
+
+def test_loop_after_thousands_of_others_has_its_bar(kernel: Kernel) -> None:
+    output = kernel.run("for n in range(2500):\n    for _ in track(range(2), f'loop {n}'): pass\nprogress('last', 40)")
+    lines = output.record.splitlines()
+    assert any(line.startswith("■ last") and "40 %" in line for line in lines), lines[-10:]
+    assert any(line.startswith("✓ loop 2499") for line in lines) and "1,501 more tasks" in lines[-1]
 
 
 def test_markers_of_child_processes_are_the_same_bars(kernel: Kernel) -> None:

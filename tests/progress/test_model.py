@@ -121,6 +121,29 @@ def test_tasks_over_the_cap_are_counted_by_name() -> None:
     assert len(model.tasks) <= MAX_TASKS + 1 and model.omitted >= 99_500
 
 
+def test_finished_tasks_make_room_for_new_ones_and_are_counted() -> None:
+    model = ProgressModel()
+    model.take({"message": "", "task": "outer", "current": 0}, 0)
+    for index in range(MAX_TASKS + 500):
+        model.take({"message": "", "task": f"t{index}", "parent": "outer"}, index)
+        model.take({"message": "", "task": f"t{index}", "state": "done"}, index)
+    assert len(model.tasks) == MAX_TASKS and model.omitted == 501
+    assert "outer" in model.tasks and f"t{MAX_TASKS + 499}" in model.tasks and "t0" not in model.tasks
+    model.take({"message": "", "task": "t0", "percent": 5}, 1)
+    assert model.tasks["t0"].percent == 5 and model.omitted == 502
+
+
+def test_parents_and_what_still_runs_are_not_forgotten() -> None:
+    model = ProgressModel()
+    model.take({"message": "", "task": "parent", "state": "done"}, 0)
+    model.take({"message": "", "task": "child", "parent": "parent"}, 0)
+    for index in range(MAX_TASKS):
+        model.take({"message": "", "task": f"t{index}", "state": ("done", "failed")[index % 2]}, index)
+        model.take({"message": "", "task": f"n{index}"}, index)
+    assert {"parent", "child", "t1"} <= model.tasks.keys() and "t0" not in model.tasks
+    assert len(model.tasks) == MAX_TASKS and len(model.tasks) + model.omitted == 2 + 2 * MAX_TASKS
+
+
 def test_metrics_are_kept_with_their_history_and_notes_beside() -> None:
     task = make({"data": {"loss": 1.0, "mode": "train"}}, {"data": {"loss": 0.5, "mode": None}})[1]
     assert task.metrics["loss"].points == [1.0, 0.5]
