@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SandboxError
+from ..errors import RemoteExecutionError, SandboxError
 from .carry import BytesSink, BytesSource, Sink, Source
 from .checks import harmless
 from .inside.values import Malformed, Refused, dump_value, load_value
@@ -164,7 +164,11 @@ class _Exchange:
         # have given every other name another meaning.
         namespace = "__import__('builtins').globals()"
         variables = f"{{'request': {self._directory!r}, 'namespace': {namespace}}}"
-        await self._session._run_silently(f"__import__('runpy').run_path({_PROGRAM!r}, {variables})\nNone")
+        try:
+            await self._session._run_silently(f"__import__('runpy').run_path({_PROGRAM!r}, {variables})\nNone")
+        except RemoteExecutionError as exc:
+            # Where in the program it was says nothing to whoever reads it, and may say anything.
+            raise RemoteExecutionError(harmless(exc.ename), harmless(exc.evalue)) from None
         try:
             answer = await self._files._read(f"{self._directory}/answer.json", _MAX_ANSWER_BYTES)
             return {str(name): harmless(str(fault)) for name, fault in json.loads(answer)["faults"].items()}

@@ -111,7 +111,7 @@ class Commands:
         if not named.sandbox.is_isolated and not named.logs:
             self._door.write(f"Sandbox {named.name!r} of kind {named.sandbox.kind} isolates nothing.\n", "stderr")
         if env:
-            self._door.call(transfer.set_environment, named.session, env)
+            self._door.call(named.set_environment, env)
         return named
 
     def _finish(
@@ -193,10 +193,11 @@ class Commands:
 
     def _restart(self, named: NamedSandbox, _arguments: Namespace) -> None:
         if named.sandbox.is_alive:
-            self._door.call(named.session._host.restart)
+            self._door.call(named.restart)
             self._door.write(f"Sandbox {named.name!r} has a fresh interpreter; its files are as they were.\n")
         else:
             named.open(self._door.call)
+            self._door.call(named.restore_environment)
             self._door.write(f"Sandbox {named.name!r} was lost and is made anew; its files are gone.\n")
 
     def _kill(self, named: NamedSandbox, _arguments: Namespace) -> None:
@@ -249,7 +250,7 @@ class Commands:
             raise UsageError(f"{getattr(exc, 'filename', None) or source}: {reason}") from None
 
     def _env(self, named: NamedSandbox, arguments: Namespace) -> None:
-        self._door.call(transfer.set_environment, named.session, dict(arguments.variables))
+        self._door.call(named.set_environment, dict(arguments.variables))
 
     def _replay(self, named: NamedSandbox, arguments: Namespace) -> None:
         logs = {log.number: log for log in named.logs}

@@ -12,6 +12,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
+from ..library import transfer
 from ..library.runs import SandboxSession
 from ..library.sandbox import DEFAULT_KIND, DEFAULT_TEMPLATE, Sandbox
 from ..protocol import Message, RunnerOptions
@@ -125,6 +126,7 @@ class NamedSandbox:
         self._maker = maker
         self._numbers = itertools.count(1)
         self._late: OrderedDict[str, LateHandler] = OrderedDict()
+        self._env: dict[str, str] = {}
 
     def open(self, call: Call) -> None:
         """Make the sandbox, also anew. Raises `SandboxStartError`."""
@@ -132,6 +134,21 @@ class NamedSandbox:
         call(sandbox._owner.open)
         self.sandbox = sandbox
         self.session = SandboxSession(sandbox, on_late_event=self._take_late, options=self._maker.runner_options)
+
+    async def set_environment(self, env: dict[str, str]) -> None:
+        """Set variables of the interpreter and of those that take its place. Raises as `SandboxRun.wait`."""
+        await transfer.set_environment(self.session, env)
+        self._env |= env
+
+    async def restart(self) -> None:
+        """Give it a fresh interpreter, in the same environment."""
+        await self.session._host.restart()
+        await self.restore_environment()
+
+    async def restore_environment(self) -> None:
+        """Set again what was set in an interpreter before."""
+        if self._env:
+            await transfer.set_environment(self.session, self._env)
 
     def new_log(self, code: str) -> RunLog:
         """A log for a run that begins."""

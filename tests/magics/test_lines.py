@@ -81,6 +81,13 @@ def test_restart_takes_variables_and_keeps_files(kernel: PythonKernel, name: str
     assert ok(kernel.run(f"%%sandbox {name}\nprint('x' in globals(), open('a').read())")).text() == "False 1\n"
 
 
+def test_restart_keeps_the_environment(kernel: PythonKernel, name: str) -> None:
+    ok(kernel.run(f"%%sandbox {name} --env A=1\n1"))
+    ok(kernel.run(f"%sandbox {name} env B=2 'C=3 4'"))
+    ok(kernel.run(f"%sandbox {name} restart"))
+    assert ok(kernel.run(f"%%sandbox {name} --language bash\necho $A $B $C")).text() == "1 2 3 4\n"
+
+
 def test_restart_ends_a_run_in_the_background(kernel: PythonKernel, name: str) -> None:
     kernel.run(f"%%sandbox {name} --background\nimport time\ntime.sleep(100)")
     ok(kernel.run(f"run = _\n%sandbox {name} restart"))
