@@ -66,5 +66,4 @@ class Beside:
             "allow_stdin": self._services.allow_stdin,
             "execution_count": self._shell.displayhook.prompt_count,
         }
-        use.send("begin", content)
-        return use.serve()
+        return use.serve(content)

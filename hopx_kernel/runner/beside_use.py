@@ -44,10 +44,12 @@ class Use:
         buffers: List[Any] = [] if data is None else [data]
         self._services.emit("sandbox_request", content, buffers=buffers, parent_id=self._parent_id)
 
-    def serve(self) -> Any:
+    def serve(self, begin: Optional[Dict[str, Any]] = None) -> Any:
         """Answer the host until it is done; gives what the magic gives, or raises what it raises."""
         in_background = False
         try:
+            if begin is not None:
+                self.send("begin", begin)
             while True:
                 message = self._next()
                 action = message.content["action"]
@@ -62,7 +64,8 @@ class Use:
                 elif action == "end":
                     return self._end(message.content)
         except KeyboardInterrupt:
-            self.send("leave", {})
+            if not self._has_ended:
+                self.send("leave", {})
             raise
         finally:
             if not in_background:
@@ -114,6 +117,7 @@ class Use:
         self._outcomes.put({"status": "ok", "stopped": True, "kept": True})
 
     def _end(self, content: Dict[str, Any]) -> Any:
+        self._has_ended = True
         if content["status"] == "ok":
             if self._interrupt is not None:  # it came too late for the other sandbox, but this cell is to stop
                 raise self._interrupt

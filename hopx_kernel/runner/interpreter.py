@@ -219,6 +219,7 @@ class Interpreter:
             content = self._failed(exc, parent_id)
         finally:
             self._interrupts.cancel = None
+            self._interrupts.end_run()
         if self._interrupts.is_forked:
             leave_forked(failed=content["status"] != "ok")
         content.update(

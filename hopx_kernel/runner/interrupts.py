@@ -9,10 +9,14 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 __all__ = ["Interrupts"]
+
+#: Between two more signals for a run that has not noticed one, in seconds.
+_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
 
 class Interrupts:
@@ -65,10 +69,22 @@ class Interrupts:
         self.early = self._asked_id == run_id
 
     def ask(self, run_id: str) -> None:
-        """Have a run stopped whose SIGINT may have come before it had begun. For the thread that reads requests."""
+        """Have a run stopped by which a SIGINT may have gone unnoticed: before it had begun, or just as it began to wait.
+
+        For the thread that reads requests.
+        """
         self._asked_id = run_id
-        if self._run_id == run_id and not self._has_hit and self._main is not None:
-            signal.pthread_kill(self._main, signal.SIGINT)
+        for pause in _PAUSES:
+            # A handler of the user's may count them.
+            if self._run_id != run_id or self._has_hit or signal.getsignal(signal.SIGINT) != self._handle:
+                return
+            if self._main is not None:
+                signal.pthread_kill(self._main, signal.SIGINT)
+            time.sleep(pause)
+
+    def end_run(self) -> None:
+        """Note that interrupts are for no run any more."""
+        self._run_id, self.early = "", False
 
     def install(self) -> None:
         """Make SIGINT ours: at the start, and before everything we run, since user code may replace the handler."""
@@ -108,6 +124,7 @@ class Interrupts:
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
         del signum
         self._count += 1
+        self._has_hit = True
         if self._depth:
             self._pending = True
             return
@@ -115,7 +132,7 @@ class Interrupts:
 
     def _raise(self, frame: Optional[FrameType]) -> None:
         if not self.code_runs and self.cancel is not None:
-            self._raised = self._has_hit = True
+            self._raised = True
             self.early = not self.waits
             self.cancel()
         in_user_code = self._is_user_code(frame)
@@ -125,7 +142,7 @@ class Interrupts:
                 return
         elif self.waits or not in_user_code:
             return
-        self._raised = self._has_hit = True
+        self._raised = True
         raise self.make_exception()
 
     def make_exception(self) -> KeyboardInterrupt:

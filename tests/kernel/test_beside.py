@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,14 @@ def test_interrupt_stops_the_code_beside_and_keeps_both_namespaces(kernel: Kerne
         assert outcome.content["ename"] == "KeyboardInterrupt" and outcome.content["status"] == "error"
     assert ok(kernel.run(f"%%sandbox {name}\nprint(there)")).text() == "2\n"
     assert ok(kernel.run("print(here)")).text() == "1\n"
+
+
+def test_interrupt_while_the_sandbox_starts(kernel: Kernel, name: str) -> None:
+    msg_id = kernel.send(f"%%sandbox {name}\nimport time\ntime.sleep(60)")
+    kernel.collect(msg_id, lambda message: message["msg_type"] == "execute_input", with_reply=False)
+    assert kernel.interrupt()["stopped"]
+    assert kernel.collect(msg_id).content["ename"] == "KeyboardInterrupt"
+    assert ok(kernel.run(f"%%sandbox {name}\nprint('next')")).text() == "next\n"
 
 
 def test_interrupt_stops_input_beside(kernel: Kernel, name: str) -> None:
@@ -750,6 +759,19 @@ def test_end_of_the_kernel_leaves_no_sandbox(fresh_kernel: Kernel, end: str) -> 
 def test_sandboxes_outlive_the_interpreter_that_made_them(fresh_kernel: Kernel) -> None:
     ok(fresh_kernel.run("%%sandbox\nx = 1"))
     fresh_kernel.run("import os; os._exit(3)")
+    assert ok(fresh_kernel.run("%%sandbox\nprint(x)")).text() == "1\n"
+
+
+def test_sandboxes_outlive_the_sandbox_that_made_them(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("1")
+    own = children_of(fresh_kernel)
+    ok(fresh_kernel.run("%%sandbox\nx = 1"))
+    for process in own:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + 10
+    while fresh_kernel.run("1").content["status"] == "error":
+        assert time.monotonic() < deadline
     assert ok(fresh_kernel.run("%%sandbox\nprint(x)")).text() == "1\n"
 
 

@@ -249,10 +249,10 @@ class _RunView(View):
 
     async def _interrupt(self) -> dict[str, Any]:
         outcome = await self._run.interrupt_async()
-        if not outcome.get("stopped") and not self._is_background:
+        scope = self._scope
+        if not outcome.get("stopped") and not self._is_background and scope is not None and not scope.cancel_called:
             self._door.use.output.publish_stream("stderr", f"{outcome.get('evalue') or 'The code did not stop.'}\n")
-            if self._scope is not None:
-                self._scope.cancel()
+            scope.cancel()
         return outcome
 
     def _take_input(self, content: dict[str, Any]) -> None:

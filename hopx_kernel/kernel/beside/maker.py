@@ -48,8 +48,9 @@ class KernelMaker(Maker):
             )
         if present >= limit:
             raise UsageError(
-                f"there are {present} sandboxes beside the kernel's own, and the option HopxConfig.max_sandboxes_beside "
-                f"(HOPX_MAX_SANDBOXES_BESIDE) allows {limit}; end one with %sandbox NAME kill"
+                "the option HopxConfig.max_sandboxes_beside (HOPX_MAX_SANDBOXES_BESIDE) allows "
+                f"{limit} sandboxes beside the kernel's own, and there are {present}"
+                + ("; end one with %sandbox NAME kill" if present else "")
             )
         return super().settle(own, template, network, env, present)
 

@@ -28,6 +28,9 @@ __all__ = ["Ask", "Beside"]
 #: Uses of the magic that go on at one time, those in the background among them: each has a thread.
 MAX_USES = 32
 
+#: Refusals that wait to be sent.
+MAX_REFUSALS = 100
+
 #: How long the end of the sandboxes may take, in seconds; what is left then dies with this process.
 KILL_TIMEOUT_SECONDS = 5.0
 
@@ -61,6 +64,7 @@ class Beside:
         self._crossing: Crossing | None = None
         self._registry: Registry | None = None
         self._registry_lock = threading.Lock()
+        self._refusals = 0
         self._is_closed = False
 
     def start(self, group: TaskGroup) -> None:
@@ -78,7 +82,8 @@ class Beside:
     def abandon(self) -> None:
         """Stop what is going on for the magics: the interpreter that they were used in is gone. Sandboxes stay."""
         for use in list(self._uses.values()):
-            self._submit(use.interrupt)
+            if not use.is_gone:
+                self._submit(use.interrupt)
             use.leave(SandboxLostError("the interpreter that used %sandbox is gone"))
 
     async def close(self) -> None:
@@ -104,7 +109,7 @@ class Beside:
         except SandboxError as exc:
             _log.warning("A use of %%sandbox was refused: %s", exc)
             if magic_id not in self._uses:
-                self._tell(_error(magic_id, type(exc).__name__, str(exc)), ())
+                self._refuse(magic_id, type(exc).__name__, str(exc))
             return
         self._uses[magic_id] = use
         threading.Thread(target=self._work, args=(use,), name="hopx-beside", daemon=True).start()
@@ -129,8 +134,9 @@ class Beside:
         magic_id = event.content["magic_id"]
         use = self._uses.get(magic_id)
         if use is None:  # the end is on its way, or got lost in the interrupt
-            self._tell(_error(magic_id, "KeyboardInterrupt", ""), ())
-        else:
+            self._refuse(magic_id, "KeyboardInterrupt", "")
+        elif not use.is_interrupting:
+            use.is_interrupting = True
             self._submit(self._interrupt_use, use)
 
     async def _interrupt_use(self, use: Use) -> None:
@@ -139,12 +145,15 @@ class Beside:
         except HopxKernelError as exc:
             _log.info("An interrupt came too late: %s", exc)
             outcome = {"status": "ok", "stopped": True, "kept": False}
+        finally:
+            use.is_interrupting = False
         told = {key: outcome.get(key) for key in ("status", "stopped", "kept", "evalue")}
         self._tell({"magic_id": use.magic_id, "action": "interrupted", **told}, ())
 
     def _leave(self, event: Message, _: RunOutput | None) -> None:
         use = self._uses.get(event.content["magic_id"])
-        if use is not None:
+        if use is not None and not use.is_gone:
+            self._submit(use.interrupt)
             use.leave(SandboxError("interrupted"))
 
     _ACTIONS: ClassVar[dict[str, Callable[[Beside, Message, RunOutput | None], None]]] = {
@@ -162,6 +171,20 @@ class Beside:
 
     def _tell(self, content: dict[str, Any], buffers: tuple[bytes, ...]) -> Future[None]:
         return self._submit(self._send, Message("sandbox_reply", content, buffers=buffers))
+
+    def _refuse(self, magic_id: str, ename: str, evalue: str) -> None:
+        """End a use that is not there; whoever begins many and reads no answer gets none."""
+        if self._refusals >= MAX_REFUSALS:
+            return
+        self._refusals += 1
+
+        async def tell() -> None:
+            try:
+                await self._send(Message("sandbox_reply", _error(magic_id, ename, evalue)))
+            finally:
+                self._refusals -= 1
+
+        self._submit(tell)
 
     def _work(self, use: Use) -> None:
         """In a thread of its own: do what a use says."""

@@ -112,6 +112,8 @@ class Use:
     ----------
     is_interrupted : bool
         Whether it is to end where it can.
+    is_interrupting : bool
+        Whether the answer to an interrupt is on its way.
     on_interrupt : callable or None
         Takes an interrupt in the place of that, while code runs.
     """
@@ -121,6 +123,7 @@ class Use:
         self.begin = begin
         self.output = output
         self.is_interrupted = False
+        self.is_interrupting = False
         self.on_interrupt: Interrupt | None = None
         self._tell = tell
         self._lock = threading.Lock()
@@ -170,6 +173,11 @@ class Use:
             return await self.on_interrupt()
         self._stop(SandboxError("interrupted"), for_good=False)
         return {"status": "ok", "stopped": True, "kept": True}
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the magic has left."""
+        return self._gone is not None
 
     def leave(self, error: SandboxError) -> None:
         """Note that the magic does not wait for its end: nothing more can be asked."""
