@@ -13,7 +13,7 @@ from tests.kernel.client import Kernel, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 
-__all__ = ["ROOT", "Outcome", "PythonKernel"]
+__all__ = ["ROOT", "Outcome", "PythonKernel", "ok"]
 
 
 class PythonKernel(Kernel):
@@ -37,3 +37,9 @@ class PythonKernel(Kernel):
     def press_interrupt(self) -> None:
         """The toolbar's Stop."""
         self.manager.interrupt_kernel()
+
+
+def ok(outcome: Outcome) -> Outcome:
+    """The outcome, which is to be a success."""
+    assert outcome.content["status"] == "ok", (outcome.content, outcome.text("stderr"))
+    return outcome

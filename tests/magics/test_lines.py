@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .client import PythonKernel
-
-
-def ok(outcome: Any) -> Any:
-    assert outcome.content["status"] == "ok", (outcome.content, outcome.text("stderr"))
-    return outcome
+from .client import PythonKernel, ok
 
 
 @pytest.fixture
