@@ -15,7 +15,7 @@ import types
 from asyncio import CancelledError
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import limits
+from . import limits, network
 from .base_shell import BaseShell, CellRequest, error_content
 from .frames_of_ours import hide_own_frames, note_of_calls
 from .jsonable import safe_repr, safe_str
@@ -127,7 +127,7 @@ class PlainShell(BaseShell):
         lines = [line.rstrip("\n") for line in traceback.format_exception(type(exc), exc, trace)]
         if calls:
             lines.append(calls)
-        note = limits.explain(exc)
+        note = limits.explain(exc) or network.explain(exc)
         evalue = safe_str(exc)
         if note:
             lines.append(note)

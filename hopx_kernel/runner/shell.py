@@ -20,13 +20,14 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default
 from traitlets.config import Config
 
-from . import limits
+from . import limits, network
 from .base_shell import BaseShell, CellRequest, error_content
 from .beside import Beside
 from .frames_of_ours import hide_own_frames, note_of_calls
 from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
 from .jsonable import safe_str
 from .kernel_facade import KernelFacade
+from .page_magics import PageMagics
 from .services import Services
 from .system import run_command
 
@@ -59,6 +60,8 @@ class SandboxShell(InteractiveShell):
         os.environ.update(
             TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1", PAGER="cat", GIT_PAGER="cat"
         )
+        if not network.has_network():
+            os.environ.setdefault("PIP_RETRIES", "0")  # it would try for half a minute
         if importlib.util.find_spec("matplotlib_inline") is not None:
             os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 
@@ -97,6 +100,9 @@ class SandboxShell(InteractiveShell):
             raise OSError("Background processes not supported.")
         code = run_command(self.var_expand(cmd, depth=1))
         self.user_ns["_exit_code"] = code
+        note = network.explain_command(cmd, code)
+        if note:
+            sys.stderr.write(note + "\n")
         if getattr(self, "system_raise_on_error", False) and code != 0:
             from subprocess import CalledProcessError
 
@@ -148,7 +154,7 @@ class SandboxShell(InteractiveShell):
 
 
 def _note(exc: Any) -> str:
-    return limits.explain(exc) if isinstance(exc, BaseException) else ""
+    return limits.explain(exc) or network.explain(exc) if isinstance(exc, BaseException) else ""
 
 
 class IPythonShell(BaseShell):
@@ -166,6 +172,7 @@ class IPythonShell(BaseShell):
         config.IPKernelApp.tqdm = "a notebook"
         directory = os.path.join(tempfile.gettempdir(), ".hopx", "ipython")
         self._ip: Any = SandboxShell.instance(config=config, ipython_dir=os.environ.get("IPYTHONDIR", directory))
+        self._ip.register_magics(PageMagics)
         self.module = self._ip.user_module
         self._warm_up()
         self._cell_options = [

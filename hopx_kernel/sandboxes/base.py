@@ -14,6 +14,7 @@ from typing import ClassVar, TypeVar
 
 from anyio.abc import ByteReceiveStream, ByteStream
 
+from ..errors import SandboxStartError
 from ..protocol import RunnerOptions
 from ..runner.bundle import build_bundle
 
@@ -32,6 +33,12 @@ class SandboxState(enum.Enum):
     RUNNING = "running"
     KILLED = "killed"
     LOST = "lost"
+
+    def is_to_start(self) -> bool:
+        """Whether `start` has anything to do; raises `SandboxStartError` where it never can again."""
+        if self not in (SandboxState.NEW, SandboxState.RUNNING):
+            raise SandboxStartError("This sandbox is over.", "Make another.")
+        return self is SandboxState.NEW
 
 
 class SandboxProcess(ABC):

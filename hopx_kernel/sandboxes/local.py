@@ -110,10 +110,8 @@ class LocalSandbox(BaseSandbox):
         return self._state
 
     async def start(self) -> None:
-        if self._state is SandboxState.RUNNING:
+        if not self._state.is_to_start():
             return
-        if self._state is not SandboxState.NEW:
-            raise SandboxStartError("This sandbox is over.", "Make another.")
         self._spawned = self._spawned or spawn(self.options)
         try:
             with anyio.fail_after(self.options.start_timeout_seconds):

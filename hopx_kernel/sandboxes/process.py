@@ -21,7 +21,7 @@ import anyio.to_thread
 from anyio.abc import ByteReceiveStream, ByteStream, Process
 from anyio.streams.stapled import StapledByteStream
 
-from ..errors import SandboxLostError, SandboxStartError
+from ..errors import SandboxLostError
 from ..protocol import RunnerOptions
 from ..runner.bundle import build_bundle
 from .base import BaseSandbox, SandboxProcess, SandboxState
@@ -91,10 +91,8 @@ class ProcessSandbox(BaseSandbox):
         return self._state
 
     async def start(self) -> None:
-        if self._state is SandboxState.RUNNING:
+        if not self._state.is_to_start():
             return
-        if self._state is not SandboxState.NEW:
-            raise SandboxStartError("This sandbox is over.", "Make another.")
         self.python = find_interpreter(self.options).path
         self._directory = Path(tempfile.mkdtemp(prefix="hopx-"))
         (self._directory / "workspace").mkdir()

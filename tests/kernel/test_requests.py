@@ -58,26 +58,25 @@ def test_unknown_control_request_gets_an_error_reply(kernel: Kernel, msg_type: s
     assert reply["msg_type"] == msg_type.replace("_request", "_reply")
 
 
-def test_half_a_surrogate_pair_is_answered(kernel: Kernel) -> None:
+def send_bytes(kernel: Kernel, code: bytes) -> str:
+    """Send a cell whose code no client would send; gives its msg_id."""
     session = kernel.client.session
     message = session.msg("execute_request", {"code": "CODE", "silent": False})
     frames = session.serialize(message)
-    frames[-1] = frames[-1].replace(b"CODE", b"x = '\\ud800'; x")
+    frames[-1] = frames[-1].replace(b"CODE", code)
     frames[1] = session.sign(frames[2:])
     kernel.client.shell_channel.socket.send_multipart(frames)
-    outcome = kernel.collect(message["header"]["msg_id"])
+    return str(message["header"]["msg_id"])
+
+
+def test_half_a_surrogate_pair_is_answered(kernel: Kernel) -> None:
+    outcome = kernel.collect(send_bytes(kernel, b"x = '\\ud800'; x"))
     assert outcome.content["status"] in ("ok", "error")
     assert outcome.types[0] == "busy" and outcome.types[-1] == "idle"
 
 
 def test_bytes_that_are_no_utf8_are_answered(kernel: Kernel) -> None:
-    session = kernel.client.session
-    message = session.msg("execute_request", {"code": "CODE", "silent": False})
-    frames = session.serialize(message)
-    frames[-1] = frames[-1].replace(b"CODE", b"x = 'a\xff\xfeb'; len(x)")
-    frames[1] = session.sign(frames[2:])
-    kernel.client.shell_channel.socket.send_multipart(frames)
-    assert kernel.collect(message["header"]["msg_id"]).result == "4"
+    assert kernel.collect(send_bytes(kernel, b"x = 'a\xff\xfeb'; len(x)")).result == "4"
 
 
 def test_unsigned_message_is_thrown_away(kernel: Kernel) -> None:

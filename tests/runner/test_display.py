@@ -100,6 +100,23 @@ def test_magics_work(runner: RunnerClient, code: str) -> None:
     assert runner.run(code).reply["status"] == "ok"
 
 
+def test_file_is_shown_in_the_pager(runner: RunnerClient) -> None:
+    runner.run("open('told.py', 'w').write('x = 1')")
+    for magic in ("less", "more"):
+        (payload,) = runner.run(f"%{magic} told.py").reply["payload"]
+        assert payload["source"] == "page" and "x" in payload["data"]["text/plain"]
+    assert runner.run("%less").error["ename"] == "UsageError"
+
+
+def test_clear_magic_clears_the_output(runner: RunnerClient) -> None:
+    assert runner.run("print('a')\n%clear").of("clear_output") == [{"wait": False}]
+
+
+def test_editor_is_refused_with_what_to_do_instead(runner: RunnerClient) -> None:
+    error = runner.run("%edit told.py").error
+    assert error["ename"] == "UsageError" and "%load" in error["evalue"]
+
+
 def test_completion_knows_objects(runner: RunnerClient) -> None:
     runner.run("value = []")
     reply = runner.ask("complete_request", code="x\nvalue.app", cursor_pos=11)
