@@ -36,9 +36,21 @@ def test_make_target_exists(target: str) -> None:
 
 
 def test_library_s_example_runs() -> None:
-    (code,) = re.findall(r"```python\n(from hopx_kernel import Sandbox\n.*?)```", README, re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "now: step 0\nnow: step 1\nnow: step 2\n", done.stderr
+    (code,) = re.findall(r"```python\n(from hopx_kernel import Sandbox.*?)```", README, re.DOTALL)
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    lines = [
+        "now: step 0",
+        "now: step 1",
+        "now: step 2",
+        "0 41",
+        "this far",
+        " True",
+        "progress",
+        "stream",
+        "execute_reply",
+    ]
+    assert (done.stdout.splitlines(), done.stderr) == ([*lines, "42"], "")
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)]+)\)", README))

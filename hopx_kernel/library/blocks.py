@@ -14,9 +14,11 @@ class BothBlocks:
     """``with x`` and ``async with x``, which end it by `close` and `aclose`."""
 
     def close(self) -> None:
+        """End it, and wait until it has ended."""
         raise NotImplementedError
 
     async def aclose(self) -> None:
+        """As `close`."""
         raise NotImplementedError
 
     def __enter__(self: SelfT) -> SelfT:

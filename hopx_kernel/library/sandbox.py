@@ -147,6 +147,7 @@ class Sandbox(BothBlocks):
         with anyio.CancelScope(shield=True):
             await bridge.call_async(self._owner.kill)
 
+    #: What leaving a block does.
     close, aclose = kill, kill_async
 
     def __repr__(self) -> str:
