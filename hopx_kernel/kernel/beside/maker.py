@@ -7,7 +7,7 @@ import dataclasses
 from IPython.core.error import UsageError
 
 from ...config import HopxConfig
-from ...library.sandbox import Sandbox
+from ...library.sandbox import DEFAULT_TEMPLATE, Sandbox
 from ...magics.registry import Maker, Settings
 
 __all__ = ["KernelMaker"]
@@ -59,4 +59,6 @@ class KernelMaker(Maker):
         options = self._options.sandbox_options()
         own = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
         own.pop("env"), own.pop("network")
-        return Sandbox._make(settings.template, settings.kind, dict(settings.env), settings.network, **own)
+        own_template = own.pop("template", None)
+        template = own_template if own_template and settings.template == DEFAULT_TEMPLATE else settings.template
+        return Sandbox._make(template, settings.kind, dict(settings.env), settings.network, **own)
