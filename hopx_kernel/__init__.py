@@ -37,6 +37,7 @@ _MODULES = {name: "errors" for name in __all__ if name.endswith("Error")} | {
     "Sandbox": "library.sandbox",
     "load_ipython_extension": "magics",
     "unload_ipython_extension": "magics",
+    "__version__": "_version",
 }
 
 

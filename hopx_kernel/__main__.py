@@ -62,12 +62,13 @@ def launch(argv: list[str]) -> None:
     """Launch the kernel: the sandbox first, then the rest."""
     options, make_sandbox = prepare(argv)
 
+    from .config import other_arguments
     from .kernel.app import KernelApp
 
     app = KernelApp.instance()
     app.options = options
     app.make_sandbox = make_sandbox
-    app.initialize(argv)
+    app.initialize(other_arguments(argv))
     app.start()
 
 

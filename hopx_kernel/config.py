@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, TraitType, Unicode
@@ -20,7 +20,7 @@ from .option_sources import ARGUMENT_PREFIX, VARIABLE_PREFIX, option_files
 from .protocol import RunnerOptions
 from .sandboxes.options import SandboxOptions
 
-__all__ = ["ByteSize", "HopxConfig", "load_config"]
+__all__ = ["ByteSize", "HopxConfig", "load_config", "other_arguments"]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
 _DEFAULTS = SandboxOptions()
@@ -282,10 +282,7 @@ def argument_config(argv: Sequence[str]) -> Config:
     Raises `TraitError` for one without a value.
     """
     own: list[str] = []
-    for index, argument in enumerate(argv):
-        if not argument.startswith(ARGUMENT_PREFIX):
-            continue
-        values = list(itertools.takewhile(lambda value: not value.startswith("-"), argv[index + 1 :]))
+    for argument, *values in _own_arguments(argv):
         if "=" in argument:
             own.append(argument)
         elif values:
@@ -293,6 +290,25 @@ def argument_config(argv: Sequence[str]) -> Config:
         else:
             raise TraitError(f"{argument} has no value")
     return KVArgParseConfigLoader(own, classes=[HopxConfig]).load_config()
+
+
+def _own_arguments(argv: Sequence[str]) -> Iterator[list[str]]:
+    """Each option in the arguments, with the values that stand behind it."""
+    for index, argument in enumerate(argv):
+        if argument.startswith(ARGUMENT_PREFIX):
+            behind = () if "=" in argument else argv[index + 1 :]
+            yield [argument, *itertools.takewhile(lambda value: not value.startswith("-"), behind)]
+
+
+def other_arguments(argv: Sequence[str]) -> list[str]:
+    """The arguments without the options that `argument_config` reads."""
+    others: list[str] = []
+    index = 0
+    for own in [*_own_arguments(argv), []]:
+        start = list(argv).index(own[0], index) if own else len(argv)
+        others += argv[index:start]
+        index = start + len(own)
+    return others
 
 
 def _nearest(name: str, known: Iterable[str], likeness: float) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from traitlets import Bool, Enum, Float, Integer, TraitError
 
-from hopx_kernel.config import HopxConfig, load_config
+from hopx_kernel.config import HopxConfig, load_config, other_arguments
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +115,21 @@ def test_wrong_value_names_its_option(variable: str, value: str) -> None:
 def test_value_may_stand_behind_its_option() -> None:
     config = load_config(["--HopxConfig.kind", "process", "--HopxConfig.env", "A=b c", "D=e", "-f", "x.json"], {})
     assert config.kind == "process" and config.env == {"A": "b c", "D": "e"}
+
+
+def test_arguments_of_others_are_left_to_them() -> None:
+    argv = [
+        "-f",
+        "x.json",
+        "--HopxConfig.kind",
+        "process",
+        "--debug",
+        "--HopxConfig.env=A=B",
+        "left",
+        "--HopxConfig.network",
+    ]
+    assert other_arguments(argv) == ["-f", "x.json", "--debug", "left"]
+    assert other_arguments([]) == []
 
 
 @pytest.mark.parametrize("argv", [["--HopxConfig.network"], ["--HopxConfig.kind", "-f", "x.json"]])

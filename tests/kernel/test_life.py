@@ -134,6 +134,28 @@ def test_wrong_option_is_the_first_cell_s_answer(
         assert kernel.run("1").content["status"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "env", "words"),
+    [
+        (["--HopxConfig.memroy_limit=1GiB"], {}, "did you mean 'memory_limit'"),
+        (["--HopxConfig.network"], {}, "--HopxConfig.network has no value"),
+        ([], {"HOPX_NETWROK": "False"}, "did you mean HOPX_NETWORK"),
+    ],
+)
+def test_option_that_there_is_not_is_the_first_cell_s_answer(
+    jupyter_environment: dict[str, str], arguments: list[str], env: dict[str, str], words: str
+) -> None:
+    with Kernel(*arguments, env=env) as kernel:
+        outcome = kernel.run("ran = True")
+        assert outcome.error["ename"] == "SandboxStartError" and words in outcome.error["evalue"]
+        assert kernel.run("1").content["status"] == "error"
+
+
+def test_option_and_its_value_may_be_two_arguments(jupyter_environment: dict[str, str]) -> None:
+    with Kernel("--HopxConfig.env", "A=b c", "--HopxConfig.open_files_limit", "100") as kernel:
+        assert kernel.run("import os; os.environ['A']").result == "'b c'"
+
+
 def test_options_reach_the_sandbox(jupyter_environment: dict[str, str]) -> None:
     env = {"HOPX_ENV": "{'GREETING': 'hello'}", "SECRET_OF_THE_HOST": "x"}
     with Kernel("--HopxConfig.open_files_limit=100", env=env) as kernel:
