@@ -25,12 +25,7 @@ async def stream_execution(name: str) -> None:
 
 
 async def main() -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(stream_execution("first"))
-        group.create_task(stream_execution("second"))
+    await asyncio.gather(stream_execution("first"), stream_execution("second"))
 
 
-if hasattr(asyncio, "TaskGroup"):
-    asyncio.run(main())
-else:  # Python 3.10
-    asyncio.run(stream_execution("only"))
+asyncio.run(main())

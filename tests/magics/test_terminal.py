@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
+
 from .client import ROOT
 
 CELLS = [
@@ -34,6 +36,31 @@ def test_terminal_shows_output_bars_values_and_errors(tmp_path: Path) -> None:
     assert "from bash\n" in text
     assert "default  local  alive" in text
     assert "hopx_kernel/" not in text + ended.stderr
+
+
+def test_interrupt_in_the_terminal_stops_the_remote_code_and_keeps_both_states(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path), "TERM": "dumb"}
+    command = ["-m", "IPython", "--simple-prompt", "--colors=nocolor", "--no-banner", "--no-confirm-exit"]
+    shell = pexpect.spawn(sys.executable, command, env=environment, timeout=30, encoding="utf-8", echo=False)
+    try:
+
+        def enter(cell: str, expected: str) -> None:
+            shell.sendline(cell)
+            shell.expect(expected)
+
+        sandbox = "get_ipython().run_cell_magic('sandbox', '', {!r})".format
+        enter("%load_ext hopx_kernel", r"In \[2\]")
+        enter("here = 1; " + sandbox("there = 2"), r"In \[3\]")
+        enter(sandbox("print('started', flush=True)\nwhile True: pass"), "started")
+        shell.sendintr()
+        shell.expect("KeyboardInterrupt")
+        shell.expect(r"In \[4\]")
+        enter(sandbox("print('there is', there)"), "there is 2")
+        enter("print('here is', here)", "here is 1")
+        shell.sendline("exit")
+        shell.expect(pexpect.EOF)
+    finally:
+        shell.close(force=True)
 
 
 def test_inside_a_sandbox_the_local_kind_says_why_it_cannot_start(tmp_path: Path) -> None:
