@@ -28,7 +28,17 @@ MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command gave: its output as text, its exit code (``-N``: ended by signal N) and how long it took."""
+    """What a command gave.
+
+    Attributes
+    ----------
+    stdout, stderr : str
+        What it wrote; bytes that are not UTF-8 are replaced.
+    exit_code : int
+        0 for success, ``-N`` when signal N ended it.
+    duration_seconds : float
+        From its start until its output was closed.
+    """
 
     stdout: str
     stderr: str

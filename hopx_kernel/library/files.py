@@ -41,7 +41,21 @@ _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One entry of a directory in a sandbox; of a symbolic link, the link's own."""
+    """One entry of a directory in a sandbox; of a symbolic link, the link's own.
+
+    Attributes
+    ----------
+    name : str
+        Without a directory.
+    path : str
+        The listed directory and the name.
+    size_bytes : int
+        Of a file, its length.
+    modified : float
+        When it was last written, in seconds since 1970.
+    mode : int
+        Kind and permissions, as `os.stat` gives them.
+    """
 
     name: str
     path: str
@@ -81,7 +95,22 @@ class Files:
     # ------------------------------------------------------------------ content
 
     def write(self, path: str, data: str | bytes) -> None:
-        """Write a file, making its directories; text as UTF-8."""
+        """Write a file, making its directories.
+
+        Parameters
+        ----------
+        path : str
+            Where to; what is there already is replaced.
+        data : str or bytes
+            Text is written as UTF-8, with its line ends as they are.
+
+        Raises
+        ------
+        OSError
+            ``ENOSPC`` names the limit, ``EROFS`` is a place that cannot be written, ``EINVAL`` a pipe or a device.
+        SandboxLostError
+            The sandbox is gone.
+        """
         bridge.call(self._write, path, data)
 
     async def write_async(self, path: str, data: str | bytes) -> None:
@@ -89,7 +118,17 @@ class Files:
         await bridge.call_async(self._write, path, data)
 
     def read(self, path: str) -> str:
-        """A file's text. Raises `ValueError` when it is not UTF-8."""
+        """A file's text.
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError, OSError
+            There is no file, or no ordinary one; ``EFBIG``: it is larger than a gigabyte and than the sandbox's disk.
+        ValueError
+            It is not UTF-8; `read_bytes` takes it.
+        SandboxLostError
+            The sandbox is gone.
+        """
         return _decode(path, bridge.call(self._read, path))
 
     async def read_async(self, path: str) -> str:
@@ -97,7 +136,7 @@ class Files:
         return _decode(path, await bridge.call_async(self._read, path))
 
     def read_bytes(self, path: str) -> bytes:
-        """A file's bytes."""
+        """A file's bytes. Raises as `read`, but for `ValueError`."""
         return bridge.call(self._read, path)
 
     async def read_bytes_async(self, path: str) -> bytes:
@@ -107,7 +146,7 @@ class Files:
     # ------------------------------------------------------------------ names
 
     def list(self, path: str = ".") -> FileEntries:
-        """A directory's entries, by name."""
+        """A directory's entries, by name, hidden ones too. Raises `FileNotFoundError` and `NotADirectoryError`."""
         return bridge.call(self._list, path)
 
     async def list_async(self, path: str = ".") -> FileEntries:
@@ -123,7 +162,10 @@ class Files:
         return await bridge.call_async(self._exists, path)
 
     def remove(self, path: str) -> None:
-        """Remove a file, a symbolic link, or a directory with everything in it."""
+        """Remove a file, a symbolic link, or a directory with everything in it.
+
+        Raises `FileNotFoundError`, and `OSError` with ``EROFS`` for what cannot be removed.
+        """
         bridge.call(self._remove, path)
 
     async def remove_async(self, path: str) -> None:

@@ -261,7 +261,10 @@ class SandboxSession(BothBlocks):
         await execution.start()
 
     def restart(self) -> dict[str, Any]:
-        """A fresh interpreter: variables go, files stay."""
+        """A fresh interpreter: variables go, files stay. Runs that were asked for before end with an error.
+
+        Gives the content of the reply, with ``status``. Raises `SandboxLostError`.
+        """
         return bridge.call(self._host.restart)
 
     async def restart_async(self) -> dict[str, Any]:
@@ -269,7 +272,7 @@ class SandboxSession(BothBlocks):
         return await bridge.call_async(self._host.restart)
 
     def complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
-        """Content of a ``complete_reply``."""
+        """Content of a ``complete_reply``; `cursor_pos` in characters. Answered while code runs, too."""
         return bridge.call(self._host.request, "complete", code, cursor_pos)
 
     async def complete_async(self, code: str, cursor_pos: int) -> dict[str, Any]:

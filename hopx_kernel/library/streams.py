@@ -35,8 +35,16 @@ class CommandStream(BothBlocks):
     dropped_lines, dropped_bytes : int
         What ``on_overflow="drop_oldest"`` has dropped so far.
 
-    Iterating raises `SandboxTimeoutError` after the last line when the deadline passed, `SandboxLostError` when the
-    sandbox went away, and `FileNotFoundError` or `PermissionError` when the program cannot be started.
+    Raises
+    ------
+    SandboxTimeoutError
+        While iterating, after the last line: the deadline passed.
+    SandboxLostError
+        While iterating: the sandbox went away.
+    FileNotFoundError, PermissionError
+        At the first line: the program cannot be started.
+    RuntimeError
+        It is iterated for a second time.
     """
 
     def __init__(self, sandbox: Sandbox, options: CommandOptions) -> None:
