@@ -48,9 +48,10 @@ ALLOWED: dict[str, set[str]] = {
         *("library.bridge", "library.checks", "library.command", "errors", "library.lines", "library.streams"),
     },
     "library.carry": {"library.inside"},
+    "library.conversation": {"library.carry", "library.checks", "errors", "library.owner", "sandboxes"},
     "library.files": {
-        *("library.bridge", "library.carry", "library.checks", "errors", "library.inside", "library.owner"),
-        "sandboxes",
+        *("library.bridge", "library.carry", "library.checks", "library.conversation", "errors"),
+        *("library.inside", "library.owner"),
     },
     "library.executions": {"errors", "library.lines", "library.owner", "protocol", "session"},
     "library.runs": {

@@ -5,38 +5,26 @@ Whatever a sandbox says about its files is checked; where a copy goes on the hos
 
 from __future__ import annotations
 
-import errno
-import json
+import functools
 import posixpath
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import anyio
-
-from ..errors import SandboxError, SandboxLostError
-from ..sandboxes.base import SandboxProcess
+from ..errors import SandboxError
 from . import bridge
-from .carry import COPY_BYTES, FileSink, FileSource, Sink, Source
-from .checks import checked_path, harmless
+from .carry import FileSink, FileSource, Sink, Source
+from .checks import checked_path
+from .conversation import ProgressHandler, Received, converse, parse_answer, receive_bytes, send_bytes
 from .inside.copies import find_target
-from .owner import SandboxOwner, end_process
+from .owner import SandboxOwner
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
 __all__ = ["FileEntry", "Files"]
-
-T = TypeVar("T")
-
-#: Called while a file is copied, with the bytes so far and all of them; in the library's thread, so that it must not
-#: wait for anything of a sandbox.
-ProgressHandler = Callable[[int, int], None]
-
-#: A directory's listing has some hundred bytes an entry: room for some hundred thousand.
-_MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -236,23 +224,10 @@ class Files:
         await self._ask("remove", path)
 
     async def _ask(self, verb: str, path: str) -> Any:
-        async def read_answer(received: _Received) -> Any:
-            return _answer(path, await received.line())
+        async def read_answer(received: Received) -> Any:
+            return parse_answer(path, await received.line())
 
-        return await self._converse(read_answer, verb, path)
-
-    async def _converse(self, talk: Callable[[_Received], Awaitable[T]], verb: str, path: str, *more: str) -> T:
-        owner = self._owner
-        script = Path(__file__).with_name("inside").joinpath("files.py").read_text(encoding="utf-8")
-        argv = [owner.sandbox.python, "-I", "-S", "-c", script, verb, checked_path(path), *more]
-        process = await owner.sandbox.start_process(argv)
-        try:
-            return await talk(_Received(process))
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            owner.check_alive()
-            raise SandboxError(f"the sandbox gave no answer about {path!r}") from None
-        finally:
-            await end_process(process)
+        return await converse(self._owner, read_answer, verb, path)
 
     async def _upload(self, source: str | Path, target: str | None, on_progress: ProgressHandler | None) -> str:
         file = FileSource(Path(source))
@@ -263,22 +238,9 @@ class Files:
 
     async def _send(self, source: Source, target: str | None, on_progress: ProgressHandler | None) -> str:
         """Copy bytes into the sandbox; gives the path there, as `upload`."""
-        size, target = source.size, target or "./"
-
-        async def send(received: _Received) -> str:
-            done = 0
-            while done < size and (data := await source.read(min(COPY_BYTES, size - done))):
-                try:
-                    await received.stream.send(data)
-                except anyio.BrokenResourceError:
-                    break  # it was refused, and the answer says why
-                done += len(data)
-                if on_progress is not None:
-                    on_progress(done, size)
-            await received.stream.send_eof()
-            return str(_answer(target, await received.line()))
-
-        return await self._converse(send, "write", target, source.name, str(size))
+        target = target or "./"
+        send = functools.partial(send_bytes, source=source, target=target, on_progress=on_progress)
+        return await converse(self._owner, send, "write", target, source.name, str(source.size))
 
     async def _download(self, source: str, target: str | Path | None, on_progress: ProgressHandler | None) -> Path:
         find_target(source, target)  # before anything is asked of the sandbox
@@ -293,65 +255,8 @@ class Files:
         self, source: str, open_sink: Callable[[int], Awaitable[Sink]], on_progress: ProgressHandler | None
     ) -> Any:
         """Copy a file's bytes out of the sandbox, to where `open_sink` says for their number; gives what became of it."""
-
-        async def receive(received: _Received) -> Any:
-            size = _size(source, await received.line())
-            sink = await open_sink(size)
-            try:
-                await _copy(source, received, size, sink, on_progress)
-                return await sink.keep()
-            finally:
-                await sink.aclose()
-
-        return await self._converse(receive, "read", source)
-
-
-def _size(source: str, line: bytes) -> int:
-    size = _answer(source, line)
-    if not isinstance(size, int) or size < 0:
-        raise SandboxError(f"the sandbox gave no size for {source!r}")
-    return size
-
-
-async def _copy(
-    source: str,
-    received: _Received,
-    size: int,
-    sink: Sink,
-    on_progress: ProgressHandler | None,
-) -> None:
-    done = 0
-    while done < size:
-        try:
-            data = await received.some(size - done)
-        except anyio.EndOfStream:
-            raise OSError(errno.EIO, f"it ended after {done} of {size} bytes", source) from None
-        await sink.write(data)
-        done += len(data)
-        if on_progress is not None:
-            on_progress(done, size)
-
-
-class _Received:
-    """What a process writes: a line, then bytes."""
-
-    def __init__(self, process: SandboxProcess) -> None:
-        self.stream = process.stream
-        self._rest = b""
-
-    async def line(self) -> bytes:
-        while b"\n" not in self._rest:
-            if len(self._rest) > _MAX_ANSWER_BYTES:
-                raise SandboxError("the sandbox's answer is too long")
-            self._rest += await self.stream.receive()
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
-
-    async def some(self, max_bytes: int) -> bytes:
-        if not self._rest:
-            self._rest = await self.stream.receive(COPY_BYTES)
-        data, self._rest = self._rest[:max_bytes], self._rest[max_bytes:]
-        return data
+        receive = functools.partial(receive_bytes, source=source, open_sink=open_sink, on_progress=on_progress)
+        return await converse(self._owner, receive, "read", source)
 
 
 def _decode(path: str, data: bytes) -> str:
@@ -361,22 +266,11 @@ def _decode(path: str, data: bytes) -> str:
         raise ValueError(f"{path!r} is not UTF-8 text ({exc.reason} at byte {exc.start}); use read_bytes") from exc
 
 
-def _answer(path: str, line: bytes) -> Any:
-    try:
-        content = json.loads(line)
-        if "ok" in content:
-            return content["ok"]
-        code, reason = int(content["errno"]), harmless(str(content["reason"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise SandboxLostError(f"the sandbox's answer about {path!r} makes no sense") from exc
-    raise OSError(code, reason, path)
-
-
 def _entries(directory: str, rows: Any) -> FileEntries:
     try:
         return [
             FileEntry(str(name), posixpath.join(directory, str(name)), int(size), float(modified), int(mode))
             for name, mode, size, modified in rows
         ]
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, OverflowError) as exc:
         raise SandboxError(f"the sandbox's listing of {directory!r} makes no sense") from exc
