@@ -64,6 +64,7 @@ def stop(lab: LabPage) -> None:
     lab.output(0).get_by_role("button", name="Stop").click()
     expect(lab.output(0)).to_contain_text("variables kept", timeout=10_000)
     expect(lab.output(0).locator(".progress-bar")).to_have_count(0)
+    expect(lab.output(0).locator("tr").first).to_be_visible()
 
 
 def test_everything_is_readable_and_the_record_stands_where_the_bars_stood(lab_page: LabPage, theme: str) -> None:
