@@ -92,17 +92,28 @@ def _open_database(path: str) -> _Database:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
-            return _Database(sqlite3.connect(path))
+            return _connect(path)
         except sqlite3.DatabaseError as exc:
             if isinstance(exc, sqlite3.OperationalError):
                 raise
             aside = f"{path}.corrupt"
             Path(path).replace(aside)
             _log.warning("%s was no history file, and is %s now: %s", path, aside, exc)
-            return _Database(sqlite3.connect(path))
+            return _connect(path)
     except Exception as exc:  # noqa: BLE001 - as above
         _log.warning("History is not saved, since %s cannot be used: %s", path, exc)
-        return _Database(sqlite3.connect(":memory:"))
+        return _connect(":memory:")
+
+
+def _connect(path: str) -> _Database:
+    import sqlite3
+
+    db = sqlite3.connect(path)
+    try:
+        return _Database(db)
+    except BaseException:
+        db.close()  # Python 3.13 warns of those that are left open
+        raise
 
 
 class _Database:

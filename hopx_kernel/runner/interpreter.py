@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..errors import RemoteProtocolError
@@ -89,6 +90,8 @@ class Interpreter:
                 continue  # of a callback that no cell waits for; the loop has reported it
             except OSError:
                 leave()  # the loop's own descriptors were closed
+            except MemoryError:
+                limits.give_up()  # what the loop was about to do is lost
 
     def _set_up(self) -> None:
         gc.enable()
@@ -107,6 +110,8 @@ class Interpreter:
         guard_fds(self._outlet.flush)
         parents.inherit_in_threads()
         confine_signals()
+        # Python 3.12 warns of every fork beside threads; those that a cell did not start are ours, and ready for it.
+        warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning)
         limits.apply(self._options, is_alone())
         progress.install(
             self._services.emit,

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -100,10 +101,17 @@ def test_unacknowledged_events_come_again(runner: RunnerClient) -> None:
     assert runner.run("print('two')").text == "two\n"
 
 
-def test_resume_gives_exactly_what_was_missed(runner: RunnerClient) -> None:
-    msg_id = runner.request("execute_request", code="import time\nfor i in range(50):\n    print(i); time.sleep(0.01)")
+def test_resume_gives_exactly_what_was_missed(runner: RunnerClient, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    code = f"import os, time\nfor i in range(11): print(i); time.sleep(0.01)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    runner.acknowledges = False
+    msg_id = runner.request("execute_request", code=code + "for i in range(11, 50): print(i)")
     runner.wait_text(msg_id, "10\n")
+    # As if the last ones had been on a transport that broke.
+    del runner.events[-2:]
+    runner.connection.last_seq = max(event.seq or 0 for event in runner.events)
     runner.hello(resume=True)
+    gate.touch()
     assert runner.finish(msg_id).text == "".join(f"{i}\n" for i in range(50))
 
 
