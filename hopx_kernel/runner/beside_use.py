@@ -48,21 +48,26 @@ class Use:
         """Answer the host until it is done; gives what the magic gives, or raises what it raises."""
         in_background = False
         try:
-            if begin is not None:
-                self.send("begin", begin)
             while True:
-                message = self._next()
-                action = message.content["action"]
-                if action == "question":
-                    self._answer(message)
-                elif action == "interrupted":
-                    self._outcomes.put(message.content)
-                elif action == "background":
-                    in_background = True
-                    content = message.content
-                    return BackgroundRun(content["name"], content["run"], self.serve, self.interrupt)
-                elif action == "end":
-                    return self._end(message.content)
+                try:
+                    if begin is not None:
+                        content, begin = begin, None
+                        self.send("begin", content)
+                    message = self.messages.get()
+                    action = message.content["action"]
+                    if action == "question":
+                        self._answer(message)
+                    elif action == "interrupted":
+                        self._outcomes.put(message.content)
+                    elif action == "background":
+                        in_background = True
+                        content = message.content
+                        return BackgroundRun(content["name"], content["run"], self.serve, self.interrupt)
+                    elif action == "end":
+                        return self._end(message.content)
+                except KeyboardInterrupt as exc:
+                    in_background = False
+                    self._pass_on(exc)
         except KeyboardInterrupt:
             if not self._has_ended:
                 self.send("leave", {})
@@ -80,16 +85,9 @@ class Use:
             outcome = self._outcomes.get()
         return {key: outcome.get(key) for key in ("status", "stopped", "kept", "evalue") if key in outcome}
 
-    def _next(self) -> Message:
-        """The host's next message. The first interrupt is passed on, and its end awaited; a second one leaves."""
-        while True:
-            try:
-                return self.messages.get()
-            except KeyboardInterrupt as exc:
-                self._pass_on(exc)
-
     def _pass_on(self, exc: KeyboardInterrupt) -> None:
-        if self._interrupt is not None:
+        """Pass the first interrupt on, so that its end can be awaited; a second one leaves."""
+        if self._has_ended or self._interrupt is not None:
             raise exc
         self._interrupt = exc
         self.send("interrupt", {})
@@ -100,9 +98,6 @@ class Use:
         try:
             found, data = self._belongings.answer(message.content, message.buffers)
             content.update(found)
-        except KeyboardInterrupt as exc:
-            self._pass_on(exc)
-            return
         except OSError as exc:
             filename = exc.filename if isinstance(exc.filename, str) else None
             content.update(errno=exc.errno or 0, reason=exc.strerror or str(exc), filename=filename)

@@ -55,7 +55,8 @@ class Interrupts:
         self._raised = False
         self._run_id = ""
         self._asked_id = ""
-        self._has_hit = False
+        self._asked = 0
+        self._count_before = 0
         self._later: List[Tuple[Callable[..., Any], int]] = []
         self._handlers: Dict[int, Any] = {}
 
@@ -65,7 +66,7 @@ class Interrupts:
 
     def begin_run(self, run_id: str) -> None:
         """Note the run that interrupts are for from here on."""
-        self._run_id, self._has_hit = run_id, False
+        self._run_id, self._count_before = run_id, self._count
         self.early = self._asked_id == run_id
 
     def ask(self, run_id: str) -> None:
@@ -73,10 +74,12 @@ class Interrupts:
 
         For the thread that reads requests.
         """
+        self._asked = self._asked + 1 if self._asked_id == run_id else 1
         self._asked_id = run_id
         for pause in _PAUSES:
+            has_hit = self._count - self._count_before >= self._asked
             # A handler of the user's may count them.
-            if self._run_id != run_id or self._has_hit or signal.getsignal(signal.SIGINT) != self._handle:
+            if self._run_id != run_id or has_hit or signal.getsignal(signal.SIGINT) != self._handle:
                 return
             if self._main is not None:
                 signal.pthread_kill(self._main, signal.SIGINT)
@@ -124,7 +127,6 @@ class Interrupts:
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
         del signum
         self._count += 1
-        self._has_hit = True
         if self._depth:
             self._pending = True
             return

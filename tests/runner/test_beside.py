@@ -1,0 +1,248 @@
+"""``%sandbox`` in the runner: what it says to the host, and what it does with what the host says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hopx_kernel.protocol import Message, RunnerOptions
+
+from .client import RunnerClient, RunResult, open_runner
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerClient]:
+    with open_runner(RunnerOptions(cwd=str(tmp_path_factory.mktemp("cwd")), beside=True)) as runner:
+        yield runner
+
+
+class Magic:
+    """The host's part in one use."""
+
+    def __init__(self, runner: RunnerClient, code: str, **options: Any) -> None:
+        self.runner = runner
+        self.run = runner.request("execute_request", code=code, **options)
+        self.begin = self.next()
+        self.magic_id = self.begin.content["magic_id"]
+        self._number = 0
+
+    def next(self) -> Message:
+        """What the runner says next."""
+        return self.runner.wait_for(lambda event: event.msg_type == "sandbox_request")
+
+    def tell(self, action: str, buffers: tuple[bytes, ...] = (), **content: Any) -> None:
+        message = {"magic_id": self.magic_id, "action": action, **content}
+        self.runner.send(Message("sandbox_reply", message, buffers=buffers))
+
+    def ask(self, question: str, buffers: tuple[bytes, ...] = (), **content: Any) -> Message:
+        """Ask something; gives the answer."""
+        self._number += 1
+        self.tell("question", buffers, question=question, number=self._number, **content)
+        answer = self.next()
+        assert (answer.content["action"], answer.content["number"]) == ("answer", self._number)
+        return answer
+
+    def end(self, **content: Any) -> RunResult:
+        self.tell("end", **{"status": "ok", "result": None, **content})
+        return self.runner.finish(self.run)
+
+    def fail(self, ename: str, evalue: str = "", **content: Any) -> RunResult:
+        return self.end(status="error", ename=ename, evalue=evalue, **content)
+
+
+def test_use_begins_with_what_the_line_says(runner: RunnerClient) -> None:
+    magic = Magic(runner, "%%sandbox a -b\nx = 1\n", execution_count=7, allow_stdin=True)
+    assert magic.begin.parent_id == magic.run
+    content = {key: magic.begin.content[key] for key in ("action", "line", "cell", "allow_stdin", "execution_count")}
+    assert content == {
+        "action": "begin",
+        "line": "a -b",
+        "cell": "x = 1\n",
+        "allow_stdin": True,
+        "execution_count": 7,
+    }
+    assert magic.end().reply["status"] == "ok"
+    magic = Magic(runner, "%sandbox a kill")
+    assert (magic.begin.content["line"], magic.begin.content["cell"]) == ("a kill", None)
+    assert magic.end().reply["status"] == "ok"
+
+
+def test_runner_without_the_option_has_no_magic() -> None:
+    with open_runner() as runner:
+        assert runner.run("%sandbox").reply["ename"] == "UsageError"
+
+
+def test_loading_the_extension_does_nothing_where_the_package_is_not(runner: RunnerClient) -> None:
+    result = runner.run("%load_ext hopx_kernel")
+    assert result.reply["status"] == "ok" and result.text == ""
+    assert runner.run("'hopx_kernel' in __import__('sys').modules").value == "False"
+
+
+def test_values_are_packed_and_read_by_pieces(runner: RunnerClient) -> None:
+    runner.run("data, bad = b'0123456789', {1}")
+    magic = Magic(runner, "%sandbox")
+    answer = magic.ask("pack", names=["data", "bad"]).content
+    assert list(answer["sizes"]) == ["data"] and "set" in answer["faults"]["bad"]
+    read = b""
+    while piece := magic.ask("read", source="data", max_bytes=4).buffers[0]:
+        assert len(piece) <= 4
+        read += piece
+    assert len(read) == answer["sizes"]["data"] and read.endswith(b"0123456789")
+    assert magic.ask("pack", names=["data", "nothing"]).content["missing"] == "nothing"
+    magic.end()
+
+
+def test_values_are_bound_together_when_all_have_come(runner: RunnerClient) -> None:
+    runner.run("data = b'123'")
+    magic = Magic(runner, "%sandbox")
+    size = magic.ask("pack", names=["data"]).content["sizes"]["data"]
+    packed = magic.ask("read", source="data", max_bytes=size).buffers[0]
+    magic.ask("make", name="copy", size=size)
+    for start in range(0, size, 10):
+        magic.ask("write", (packed[start : start + 10],))
+    assert "fault" not in magic.ask("keep").content
+    magic.ask("make", name="broken", size=3)
+    magic.ask("write", (b"xyz",))
+    assert "fault" in magic.ask("keep").content
+    magic.end()
+    assert runner.run("'copy' in globals()").value == "False"
+    magic = Magic(runner, "%sandbox")
+    magic.ask("make", name="copy", size=size)
+    magic.ask("write", (packed,))
+    magic.ask("keep")
+    magic.ask("bind")
+    magic.end()
+    assert runner.run("copy").value == "b'123'"
+    assert runner.run("'broken' in globals()").value == "False"
+
+
+def test_files_are_read_and_written_whole_or_not_at_all(runner: RunnerClient) -> None:
+    runner.run("import os; open('a', 'w').write('abc'); os.makedirs('d')")
+    magic = Magic(runner, "%sandbox")
+    assert magic.ask("open", path="a", source="file").content["size"] == 3
+    assert magic.ask("read", source="file", max_bytes=100).buffers == (b"abc",)
+    path = magic.ask("find", source="x/a", target="d").content["path"]
+    assert Path(path).is_absolute() and path.endswith("/d/a")
+    magic.ask("make", path=path, size=2)
+    magic.ask("write", (b"de",))
+    assert magic.ask("keep").content["path"] == path
+    magic.ask("make", path=path, size=2)
+    magic.ask("write", (b"never",))
+    magic.end()
+    assert runner.run("os.listdir('d'), open('d/a').read()").value == "(['a'], 'de')"
+
+
+@pytest.mark.parametrize(
+    ("question", "content"),
+    [
+        ("open", {"path": "/none", "source": "f"}),
+        ("open", {"path": "/dev/zero", "source": "f"}),
+        ("find", {"source": "a", "target": "/none/there"}),
+        ("make", {"path": "/none/there", "size": 1}),
+        ("make", {"path": "/tmp/too-large", "size": 10**15}),
+    ],
+)
+def test_refused_file_is_answered_with_the_reason(runner: RunnerClient, question: str, content: dict[str, Any]) -> None:
+    magic = Magic(runner, "%sandbox")
+    answer = magic.ask(question, **content).content
+    assert answer["errno"] and answer["reason"]
+    magic.end()
+
+
+@pytest.mark.parametrize("question", ["pack", "open", "read", "find", "make", "write", "keep", "none"])
+def test_question_that_makes_no_sense_is_answered(runner: RunnerClient, question: str) -> None:
+    magic = Magic(runner, "%sandbox")
+    assert magic.ask(question).content["fault"]
+    assert magic.end().reply["status"] == "ok"
+
+
+def test_messages_for_nobody_are_ignored(runner: RunnerClient) -> None:
+    for action in ("question", "end", "background", "interrupted", "x"):
+        runner.send(Message("sandbox_reply", {"magic_id": "nobody", "action": action}))
+    magic = Magic(runner, "%sandbox")
+    magic.tell("x")
+    assert magic.end().reply["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("ename", "content", "shown"),
+    [
+        ("UsageError", {}, "UsageError"),
+        ("SandboxLostError", {}, "SandboxLostError"),
+        ("SandboxStartError", {}, "SandboxStartError"),
+        ("SandboxTimeoutError", {"output": "part", "alive": True}, "SandboxTimeoutError"),
+        ("RemoteExecutionError", {"remote_ename": "ValueError", "remote_evalue": "why"}, "RemoteExecutionError"),
+        ("KeyboardInterrupt", {}, "KeyboardInterrupt"),
+        ("annotations", {}, "SandboxError"),
+    ],
+)
+def test_end_with_an_error_raises_it(runner: RunnerClient, ename: str, content: dict[str, Any], shown: str) -> None:
+    result = Magic(runner, "%sandbox").fail(ename, "why", traceback=["over there"], **content)
+    assert (result.reply["ename"], "why" in result.reply["evalue"]) == (shown, True)
+    if shown != "UsageError":
+        assert result.error["traceback"] == ["over there"]
+
+
+def test_interrupt_is_passed_on_and_its_end_awaited(runner: RunnerClient) -> None:
+    magic = Magic(runner, "%sandbox")
+    runner.request("interrupt_request")
+    assert magic.next().content["action"] == "interrupt"
+    result = magic.fail("RemoteExecutionError", remote_ename="KeyboardInterrupt", remote_evalue="", traceback=["there"])
+    assert (result.reply["ename"], result.reply["reason"]) == ("KeyboardInterrupt", "interrupted")
+    assert result.error["traceback"] == ["there"]
+
+
+def test_interrupt_that_comes_too_late_for_the_other_side_stops_the_cell(runner: RunnerClient) -> None:
+    magic = Magic(runner, "%sandbox\nran_on = True")
+    runner.request("interrupt_request")
+    magic.next()
+    assert magic.end().reply["ename"] == "KeyboardInterrupt"
+    assert runner.run("'ran_on' in globals()").value == "False"
+
+
+def test_second_interrupt_leaves(runner: RunnerClient) -> None:
+    magic = Magic(runner, "%sandbox")
+    for action in ("interrupt", "leave"):
+        runner.request("interrupt_request")
+        assert magic.next().content["action"] == action
+    assert runner.finish(magic.run).reply["ename"] == "KeyboardInterrupt"
+    magic.tell("end", status="ok")
+    assert runner.run("1").value == "1"
+
+
+def test_run_in_the_background_is_an_object_of_the_cell(runner: RunnerClient) -> None:
+    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')\nprint(run)")
+    magic.tell("background", name="a", run=3)
+    assert runner.finish(magic.run).text == "<run 3 in sandbox 'a': running>\n"
+    waiting = runner.request("execute_request", code="run.interrupt()['kept'], run.wait(), run")
+    assert magic.next().content["action"] == "interrupt"
+    magic.tell("interrupted", status="ok", stopped=True, kept=False)
+    magic.tell("end", status="ok", result=[5])
+    assert runner.finish(waiting).value == "(False, [5], <run 3 in sandbox 'a': done>)"
+
+
+def test_completion_of_what_is_ones_own(runner: RunnerClient) -> None:
+    runner.run("spectacular, _hidden = 1, 2; open('some file.csv', 'w').close()")
+    for own, word, matches in (
+        ("variables", "x,spectac", ["x,spectacular"]),
+        ("variables", "_hid", []),
+        ("paths", "some", ["some file.csv"]),
+        ("nothing", "some", []),
+    ):
+        reply = runner.ask("complete_request", code=word, cursor_pos=len(word), own=own)
+        assert (reply["matches"], reply["cursor_start"], reply["cursor_end"]) == (matches, 0, len(word))
+
+
+def test_forked_child_is_told_that_it_cannot(runner: RunnerClient) -> None:
+    code = (
+        "import os\npid = os.fork()\n"
+        "if not pid:\n"
+        "    try: get_ipython().run_line_magic('sandbox', '')\n"
+        "    except RuntimeError as exc: os.write(1, str(exc).encode())\n"
+        "    os._exit(0)\n"
+        "os.waitpid(pid, 0); None"
+    )
+    assert "forked" in runner.run(code).text
