@@ -176,7 +176,7 @@ class Execution:
         content = event.content
         if event.msg_type == "stream":
             self.output.add(content["text"])
-        elif event.msg_type == "result":
+        elif event.msg_type == "result" and "omitted" not in content:
             self.result = content.get("data")
         elif event.msg_type == "execute_result" and self.result is None:
             self.result = content["data"].get("text/plain")

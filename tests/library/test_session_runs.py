@@ -46,6 +46,11 @@ def test_run_ends_with_one_terminal_event(session: SandboxSession) -> None:
     assert any("1/0" in line or "0" in line for line in caught.value.traceback)
 
 
+def test_result_is_kept_when_there_are_more_than_are_sent(session: SandboxSession) -> None:
+    run = session.execute("for n in range(1500): result(n)")
+    assert run.wait() == 999
+
+
 def test_run_knows_its_output_and_what_was_given_to_result(session: SandboxSession) -> None:
     run = session.execute("import sys\nprint('a')\nsys.stderr.write('b\\n')\nresult({'k': [1]})\n7")
     assert run.wait() == {"k": [1]}
