@@ -128,7 +128,8 @@ def _make_error(content: Dict[str, Any], interrupt: Optional[KeyboardInterrupt])
     if name == "UsageError":
         return _usage_error(evalue)
     if name == "KeyboardInterrupt" or (interrupt is not None and content.get("remote_ename") == "KeyboardInterrupt"):
-        error = KeyboardInterrupt(*([evalue] if evalue else []))
+        text = content.get("remote_evalue", evalue)
+        error = KeyboardInterrupt(*([text] if text else []))
     elif name == "RemoteExecutionError":
         error = errors.RemoteExecutionError(content["remote_ename"], content["remote_evalue"], lines)
     elif name == "SandboxTimeoutError":

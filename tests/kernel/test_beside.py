@@ -269,7 +269,8 @@ def test_interrupt_stops_the_code_beside_and_keeps_both_namespaces(kernel: Kerne
         reply = kernel.interrupt()
         assert reply["stopped"] and reply["kept"]
         outcome = kernel.collect(msg_id)
-        assert outcome.content["ename"] == "KeyboardInterrupt" and outcome.content["status"] == "error"
+        assert (outcome.content["status"], outcome.content["ename"]) == ("error", "KeyboardInterrupt")
+        assert (outcome.content["evalue"], outcome.content["reason"]) == ("", "interrupted")
     assert ok(kernel.run(f"%%sandbox {name}\nprint(there)")).text() == "2\n"
     assert ok(kernel.run("print(here)")).text() == "1\n"
 
