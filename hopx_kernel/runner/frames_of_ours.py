@@ -13,7 +13,7 @@ LONG_TRACEBACK, KEPT_CALLS = 5000, 500
 
 
 def hide_own_frames(exc: Optional[BaseException]) -> int:
-    """Cut the tracebacks of an exception and of those it came from where they enter the runner's code.
+    """Take the runner's code out of the tracebacks of an exception and of those it came from.
 
     Gives how many calls of the code were left out.
     """
@@ -54,19 +54,20 @@ def _shorten(trace: Optional[TracebackType]) -> int:
 
 def _cut(trace: Optional[TracebackType], at_once: bool) -> None:
     while trace is not None and trace.tb_next is not None:
-        if trace.tb_next.tb_frame.f_code.co_filename.startswith(_OWN) and (at_once or not _calls_others(trace.tb_next)):
-            trace.tb_next = None
-            return
+        if _is_own(trace.tb_next):
+            # The runner's code may go on into somebody else's: a hook, an object's repr, what it wraps.
+            trace.tb_next = None if at_once else _first_of_others(trace.tb_next)
         trace = trace.tb_next
 
 
-def _calls_others(trace: TracebackType) -> bool:
-    """Whether the runner's code goes on into somebody else's: a hook, an object's repr."""
-    while trace.tb_next is not None:
+def _first_of_others(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    while trace is not None and _is_own(trace):
         trace = trace.tb_next
-        if not trace.tb_frame.f_code.co_filename.startswith(_OWN):
-            return True
-    return False
+    return trace
+
+
+def _is_own(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(_OWN)
 
 
 _OWN = os.path.dirname(_cut.__code__.co_filename)

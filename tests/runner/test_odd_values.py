@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .client import RunnerClient
@@ -80,6 +82,19 @@ def test_value_is_shown_where_stdout_is_closed(runner: RunnerClient) -> None:
     runner.run("import io, sys\nout, sys.stdout = sys.stdout, io.StringIO()\nsys.stdout.close()")
     assert runner.run("5").value == "5"
     assert runner.run("sys.stdout = out\nprint('back')").text == "back\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos.write(1, 'no bytes')",
+        "import threading\nthread = threading.Thread()\nthread.start()\nthread.start()",
+        "class Shown:\n    def _repr_html_(self): raise ValueError('no')\nShown()",
+    ],
+)
+def test_traceback_shows_no_code_of_the_runner(runner: RunnerClient, code: str) -> None:
+    text = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(runner.run(code).of("error")[0]["traceback"]))
+    assert "_hopx_runner" not in text and "Cell In[" in text
 
 
 def test_traceback_of_a_hundred_thousand_calls_is_told_short(runner: RunnerClient) -> None:
