@@ -694,7 +694,11 @@ print("sent")
 
 def test_hostile_requests_harm_nothing(fresh_kernel: Kernel) -> None:
     assert ok(fresh_kernel.run(HOSTILE)).text().endswith("sent\n")
-    assert ok(fresh_kernel.run("%%sandbox good\nprint('still here')")).text() == "still here\n"
+    deadline = time.monotonic() + 20
+    # Those that were taken are being answered.
+    while (outcome := fresh_kernel.run("%%sandbox good\nprint('still here')")).content["status"] == "error":
+        assert "already" in outcome.content["evalue"] and time.monotonic() < deadline
+    assert outcome.text() == "still here\n"
     assert ok(fresh_kernel.run("print('me too')")).text() == "me too\n"
 
 
