@@ -145,6 +145,22 @@ class Text(str):
     __slots__ = ()
 
 
+class Zone(datetime.tzinfo):
+    """A time zone of a program's own."""
+
+    def utcoffset(self, _when: datetime.datetime | None) -> datetime.timedelta:
+        return datetime.timedelta(hours=1)
+
+    def dst(self, _when: datetime.datetime | None) -> datetime.timedelta:
+        return datetime.timedelta(0)
+
+    def tzname(self, _when: datetime.datetime | None) -> str:
+        return "CET"
+
+    def __str__(self) -> str:
+        return "Europe/Berlin"
+
+
 Point = collections.namedtuple("Point", "x y")
 Subclass = type("Subclass", (pd.DataFrame,), {})
 OVERLAPPING = np.dtype({"names": ["a", "b"], "formats": ["i4", "i4"], "offsets": [0, 2]})
@@ -184,7 +200,7 @@ REFUSED: list[tuple[Any, str]] = [
     (pd.DataFrame({"s": pd.arrays.SparseArray([0, 1])}), r"column 's' is of dtype Sparse.*x.sparse.to_dense"),
     (pd.DataFrame({"a": pd.array([1], dtype="int64[pyarrow]")}), r"int64\[pyarrow\].*pyarrow.Table.from_pandas"),
     (pd.Series([1], name=("a", 1)), r"name \('a', 1\) is of type tuple; rename"),
-    (pd.Series(pd.date_range("2020", periods=2, tz="dateutil/Europe/Berlin")), "time zone .*tz_convert"),
+    (pd.Series(pd.date_range("2020", periods=2, tz=Zone())), "time zone .*tz_convert"),
     (pd.Series(pd.date_range("2020", periods=2, tz=datetime.timezone(datetime.timedelta(0), "X"))), "time zone"),
     (pd.Index(pd.date_range("2020", periods=2, freq=pd.offsets.CDay(holidays=["2020-01-02"]))), "freq .*None"),
     (np.zeros(2, np.dtype("i4", metadata={"unit": "m"})), "dtype int32 .*astype"),
@@ -249,7 +265,8 @@ def test_series_arrives_as_what_it_was(name: str) -> None:
 def test_index_arrives_as_what_it_was(name: str) -> None:
     index = INDEXES[name]
     back = round_trip(index)
-    pd.testing.assert_index_equal(back, index, exact=True, check_freq=True)
+    pd.testing.assert_index_equal(back, index, exact=True)
+    assert getattr(back, "freq", None) == getattr(index, "freq", None)
     if isinstance(index, pd.MultiIndex):
         assert [[*level] for level in back.levels] == [[*level] for level in index.levels]
 
