@@ -15,8 +15,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 __all__ = ["Interrupts"]
 
-#: Between two more signals for a run that has not noticed one, in seconds.
-_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+#: How long a run may take to notice a signal before it gets another, in seconds.
+_PAUSES = (0.005, 0.005, 0.01, 0.02, 0.05)
 
 
 class Interrupts:
@@ -77,13 +77,14 @@ class Interrupts:
         self._asked = self._asked + 1 if self._asked_id == run_id else 1
         self._asked_id = run_id
         for pause in _PAUSES:
-            has_hit = self._count - self._count_before >= self._asked
+            time.sleep(pause)  # nearly always it has been noticed by then
             # A handler of the user's may count them.
-            if self._run_id != run_id or has_hit or signal.getsignal(signal.SIGINT) != self._handle:
+            if self._run_id != run_id or signal.getsignal(signal.SIGINT) != self._handle:
+                return
+            if self._count - self._count_before >= self._asked:
                 return
             if self._main is not None:
                 signal.pthread_kill(self._main, signal.SIGINT)
-            time.sleep(pause)
 
     def end_run(self) -> None:
         """Note that interrupts are for no run any more."""

@@ -311,9 +311,11 @@ def test_ten_interrupts_in_a_row_do_no_harm(kernel: Kernel, name: str) -> None:
 
 
 def test_code_beside_that_ignores_an_interrupt_is_told_of_and_left(kernel: Kernel, name: str) -> None:
+    # Told from inside the try: an interrupt before it would stop the cell.
     code = (
-        "import time\nprint('started', flush=True)\nwhile True:\n"
-        "    try:\n        time.sleep(0.1)\n    except KeyboardInterrupt:\n        pass"
+        "import time\ntold = False\nwhile True:\n"
+        "    try:\n        told = told or not print('started')\n        time.sleep(0.1)\n"
+        "    except KeyboardInterrupt:\n        pass"
     )
     msg_id = kernel.send(f"%%sandbox {name}\n{code}")
     kernel.wait_for_text(msg_id, "started")
