@@ -11,7 +11,11 @@ import psutil
 
 from hopx_kernel import Sandbox
 
-__all__ = ["is_running", "keep_busy", "marked", "processes_with"]
+__all__ = ["BUSY", "is_running", "keep_busy", "marked", "processes_with"]
+
+
+#: A line for bash: goes on in the background, with a marker for its name, and says so when it does.
+BUSY = "setsid bash -c 'touch /tmp/busy; while sleep 1; do :; done' $0 & until [ -e /tmp/busy ]; do sleep 0.01; done; echo ok"
 
 
 def is_running(sandbox: Sandbox, marker: str) -> bool:
@@ -42,6 +46,5 @@ def marked() -> Iterator[str]:
 
 def keep_busy(sandbox: Sandbox, marker: str) -> None:
     """Have something run in the sandbox that can be found by its marker and that nobody ends."""
-    busy = ["bash", "-c", "setsid bash -c 'echo ok; while sleep 1; do :; done' $0 &", marker]
-    assert sandbox.commands.run(busy).stdout == "ok\n"
+    assert sandbox.commands.run(["bash", "-c", BUSY, marker]).stdout == "ok\n"
     assert processes_with(marker)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from .processes import marked, processes_with
+from .processes import BUSY, marked, processes_with
 
 #: For programs that are started elsewhere than in this checkout.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
-PROGRAM = """
+PROGRAM = f"""
 import sys
 from hopx_kernel import Sandbox
 sandbox = Sandbox.create()
-busy = sandbox.commands.run(["bash", "-c", "setsid bash -c 'echo ok; while sleep 1; do :; done' $0 &", sys.argv[1]])
+busy = sandbox.commands.run(["bash", "-c", {BUSY!r}, sys.argv[1]])
 print("ready" if busy.stdout == "ok\\n" else busy, flush=True)
 sys.stdin.readline()
 """
