@@ -17,7 +17,10 @@ PRINTED: dict[str, list[str]] = {
     "async_streaming": [r"(first|second) received: Step 1", r"(first|second) received: Step 5", r"received: Step 5"],
     "structured_progress": [r"\[0%\] Starting", r"\[100%\] Processing batch 5", r"remarks", r"Result: .*'success'"],
     "progress_bar": [r"\[\.{20}\]   0 % Loading", r"\[#{20}\] 100 %", r"mean: 2500.0"],
-    "heartbeat": [r"alive after \d+\.\d s, .* [1-9]\d* MB", r"'complete', 'output': 'thinking\\ndone\\n', 'exit_code': 0"],
+    "heartbeat": [
+        r"alive after \d+\.\d s, .* [1-9]\d* MB",
+        r"'complete', 'output': 'thinking\\ndone\\n', 'exit_code': 0",
+    ],
     "timeout_partial_results": [r"'row 0'", r"'partial_output': 'row 0\\n.*'alive': True", r"still here"],
     "backpressure": [r"wait: 200000 lines came, 0", r"drop_oldest: every line came or is counted: 200000"],
     "clean_up": [r"it's fine; echo", r"ERROR: 3\nafter the block: the sandbox was killed", r"the sandbox is gone"],
