@@ -18,8 +18,10 @@ from .processes import BUSY, marked, processes_with
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
+#: Whoever runs the tests may ignore SIGHUP (nohup does), and what is ignored is inherited.
 PROGRAM = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from hopx_kernel import Sandbox
 sandbox = Sandbox.create()
 busy = sandbox.commands.run(["bash", "-c", {BUSY!r}, sys.argv[1]])
