@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -52,6 +52,8 @@ class Control:
         self._statuses: dict[int, ProcessStatus] = {}
         self._next_number = 1
         self._reading: anyio.CancelScope | None = None
+        self._waiting = 0
+        self._is_closed = False
         self._news = anyio.Event()
 
     def expect(self, number: int) -> ProcessStatus:
@@ -99,7 +101,7 @@ class Control:
             try:
                 # Cancelled when somebody else has taken events: the socket may then stay silent.
                 with anyio.CancelScope() as self._reading:
-                    await anyio.wait_readable(self._sock)
+                    await self._wait_socket(anyio.wait_readable)
             except anyio.ClosedResourceError:
                 self.close("the sandbox was killed")
             finally:
@@ -127,13 +129,28 @@ class Control:
     def close(self, reason: str) -> None:
         """Take and send nothing more."""
         self.lost = self.lost or reason
-        if self._sock.fileno() >= 0:
+        if not self._is_closed:
+            self._is_closed = True
             anyio.notify_closing(self._sock)
             # A forked child of this program may hold it too: the launcher is to see its end all the same.
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
-            self._sock.close()
+            self._close_socket()
         self._tell()
+
+    async def _wait_socket(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
+        self._waiting += 1
+        try:
+            await wait(self._sock)
+        finally:
+            self._waiting -= 1
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        # Not before everybody has left who waits for it: on the way out they forget its number, which may be that of
+        # another sandbox's socket by then, and nobody would hear of that one.
+        if self._is_closed and not self._waiting:
+            self._sock.close()
 
     def _lose(self, reason: str) -> None:
         self.lost = self.lost or reason
@@ -157,7 +174,7 @@ class Control:
             try:
                 return send()
             except BlockingIOError:
-                await anyio.wait_writable(self._sock)
+                await self._wait_socket(anyio.wait_writable)
             except (BrokenPipeError, ConnectionResetError) as exc:
                 self._lose("the sandbox ended")
                 self._tell()

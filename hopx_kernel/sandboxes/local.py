@@ -259,7 +259,8 @@ class LocalSandbox(BaseSandbox):
         # Not closed alone: a forked child of this program may hold it too.
         with suppress(OSError):
             spawned.control.shutdown(socket.SHUT_RDWR)
-        spawned.control.close()
+        if self._control is None:  # which closes it, once nobody waits for it
+            spawned.control.close()
         # Without its socket the launcher, process 1, ends, and with it everything; bubblewrap waits for that.
         with anyio.move_on_after(_END_SECONDS):
             await self._read_stderr(spawned)

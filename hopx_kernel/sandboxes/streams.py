@@ -25,9 +25,14 @@ class _Pipe:
         self._close()
 
     async def aclose(self) -> None:
-        if self._fd >= 0:
-            anyio.notify_closing(self._fd)
-            self._close()
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            anyio.notify_closing(fd)
+            try:
+                # Who waits for it leaves first: on its way out it forgets the number, which may be another's by then.
+                await anyio.lowlevel.cancel_shielded_checkpoint()
+            finally:
+                os.close(fd)
         await anyio.lowlevel.checkpoint()
 
     def _close(self) -> None:
