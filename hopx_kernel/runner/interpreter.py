@@ -140,9 +140,9 @@ class Interpreter:
             try:
                 count = self._sock.recv_into(block)
             except OSError:
-                count = 0
-            if not count:
-                leave()
+                return  # it was closed by user code, which the main thread comes to know
+            if not count:  # the supervisor is gone, and nobody is left to be told why this process ends
+                os._exit(1)
             try:
                 limits.with_room(pending.extend, memoryview(block)[:count])
                 if block.find(b"\n", 0, count) < 0:

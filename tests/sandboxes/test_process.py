@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from hopx_kernel.errors import SandboxLostError, SandboxStartError
@@ -112,3 +113,14 @@ async def test_states_go_one_way() -> None:
     await sandbox.kill()
     with pytest.raises(SandboxStartError):
         await sandbox.start()
+
+
+async def test_interpreter_ends_with_its_supervisor() -> None:
+    async with ProcessSandbox() as sandbox, Session(sandbox) as session:
+        supervisor = psutil.Process(session.runner_info["pid"])
+        async with session.execute("1") as run:
+            await run.wait()
+        (interpreter,) = supervisor.children()
+        supervisor.kill()
+        await anyio.to_thread.run_sync(interpreter.wait, 30)
+        assert not interpreter.is_running()
