@@ -49,8 +49,12 @@ def test_code_that_keeps_all_memory_does_not_silence_its_interpreter(size: int) 
         for _ in range(5):
             result = runner.run("print('x' * 10)", timeout=30)
             assert result.reply["status"] == "ok" or "memory" in (result.text + result.reply["evalue"]).lower()
-        runner.run("kept.clear(); go_on.set()")
-        assert runner.run("1 + 1").value == "2"
+        # Each of these may still meet the end of the memory, until the threads have given theirs back.
+        for _ in range(100):
+            runner.run("kept.clear(); go_on.set()")
+            if (result := runner.run("1 + 1")).of("execute_result"):
+                break
+        assert result.value == "2"
 
 
 def test_memory_of_all_processes_together_is_limited(namespace: tuple[str, ...]) -> None:
