@@ -50,11 +50,13 @@ def test_code_that_keeps_all_memory_does_not_silence_its_interpreter(size: int) 
             result = runner.run("print('x' * 10)", timeout=30)
             assert result.reply["status"] == "ok" or "memory" in (result.text + result.reply["evalue"]).lower()
         # Each of these may still meet the end of the memory, until the threads have given theirs back.
+        values: list[str] = []
         for _ in range(100):
             runner.run("kept.clear(); go_on.set()")
-            if (result := runner.run("1 + 1")).of("execute_result"):
+            values += [data["data"]["text/plain"] for data in runner.run("1 + 1").of("execute_result")]
+            if values:
                 break
-        assert result.value == "2"
+        assert values == ["2"]
 
 
 def test_memory_of_all_processes_together_is_limited(namespace: tuple[str, ...]) -> None:
