@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 from .lab import LabPage
 
-OUTPUT = Path(__file__).resolve().parent.parent.parent / "test-output"
+ROOT = Path(__file__).resolve().parent.parent.parent
+OUTPUT = ROOT / "test-output"
 TOKEN = "a-token-for-tests-only"
 
 #: Whole test modules are skipped without it; where CI is set it must be there.
@@ -53,6 +54,7 @@ def lab_server(hopx_kernelspec: str, tmp_path_factory: pytest.TempPathFactory) -
         path = base / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value), encoding="utf-8")
+    _extend_server("tests.browser.canaries")
     environment = {
         **os.environ,
         "JUPYTERLAB_SETTINGS_DIR": str(base / "settings"),
@@ -73,6 +75,7 @@ def lab_server(hopx_kernelspec: str, tmp_path_factory: pytest.TempPathFactory) -
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *arguments],
             env=environment,
+            cwd=ROOT,  # from where it imports the extension
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -86,6 +89,12 @@ def lab_server(hopx_kernelspec: str, tmp_path_factory: pytest.TempPathFactory) -
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _extend_server(extension: str) -> None:
+    path = Path(os.environ["JUPYTER_CONFIG_DIR"]) / "jupyter_server_config.d" / "tests.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"ServerApp": {"jpserver_extensions": {extension: True}}}), encoding="utf-8")
 
 
 def _wait_url(process: subprocess.Popen[bytes]) -> str:
