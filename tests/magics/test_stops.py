@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from .client import PythonKernel, ok
 
 
-def test_error_is_remote_with_its_own_traceback_and_stops_run_all(kernel: PythonKernel, name: str) -> None:
-    first = kernel.send(f"%%sandbox {name}\nprint('before')\ndef f():\n    return 1 / 0\nf()")
-    second = kernel.send("print('must not run')")
+def send_all(kernel: PythonKernel, tmp_path: Path, *cells: str) -> list[str]:
+    """Send cells so that all of them are there before the first runs, as Run All does; ipykernel aborts no later ones."""
+    gate = tmp_path / "gate"
+    kernel.send(f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)")
+    msg_ids = [kernel.send(cell) for cell in cells]
+    gate.touch()
+    return msg_ids
+
+
+def test_error_is_remote_with_its_own_traceback_and_stops_run_all(
+    kernel: PythonKernel, name: str, tmp_path: Path
+) -> None:
+    code = f"%%sandbox {name}\nprint('before')\ndef f():\n    return 1 / 0\nf()"
+    first, second = send_all(kernel, tmp_path, code, "print('must not run')")
     outcome = kernel.collect(first)
     assert outcome.text() == "before\n"
     assert outcome.content["ename"] == "RemoteExecutionError"
@@ -64,7 +76,7 @@ def test_crash_is_told_and_the_next_cell_works(kernel: PythonKernel, name: str) 
 @pytest.mark.parametrize(
     "line", ["%%sandbox {} --no-such-option\n1", "%%sandbox {} -i missing\n1", "%sandbox {} status"]
 )
-def test_line_that_cannot_be_obeyed_stops_run_all(kernel: PythonKernel, name: str, line: str) -> None:
-    first, second = kernel.send(line.format(name)), kernel.send("print('must not run')")
+def test_line_that_cannot_be_obeyed_stops_run_all(kernel: PythonKernel, name: str, line: str, tmp_path: Path) -> None:
+    first, second = send_all(kernel, tmp_path, line.format(name), "print('must not run')")
     assert kernel.collect(first).content["status"] == "error"
     assert kernel.collect(second).content["status"] == "aborted"
