@@ -39,6 +39,7 @@ def measure(kernel: BenchKernel) -> Sample:
     return {
         "seconds": [seconds],
         "share": [seconds / (plain + CALLS * CALL_SECONDS)],
+        "call": [max(seconds - plain, 0.0) / CALLS * 1e6],
         "rate": [_densest_second(visible)],
         "last": [not _shows_the_end(visible)],
     }
@@ -74,6 +75,7 @@ FIGURE = Figure(
     measure,
     (
         Row("share", "10⁵ `progress` calls: time, of the loop without them and 5 µs each", "×", at_most=1.5),
+        Row("call", "the same, each call", "µs", at_most=CALL_SECONDS * 1e6),
         Row("seconds", "the same, in all (ipykernel: `tqdm.notebook`)", "s"),
         Row("rate", "the same, display messages in the densest second", "", worst, at_most=150),
         Row("last", "the same, repetitions whose last value was lost", "", sum, at_most=0),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from playwright.sync_api import expect
 
@@ -62,10 +60,8 @@ def test_stop_ends_a_sleep_and_keeps_variables(lab_page: LabPage) -> None:
     lab_page.open_notebook("kept = 42; import time; print('asleep'); time.sleep(600)", "kept")
     lab_page.run(0)
     expect(lab_page.output(0)).to_contain_text("asleep")
-    pressed = time.monotonic()
     lab_page.press_stop()
     expect(lab_page.output(0)).to_contain_text("KeyboardInterrupt", timeout=10_000)
-    assert time.monotonic() - pressed < 5
     lab_page.run_to_end(1)
     expect(lab_page.output(1)).to_contain_text("42")
 

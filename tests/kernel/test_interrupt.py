@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -33,10 +32,8 @@ def test_interrupt_stops_and_keeps_variables(kernel: Kernel, place: str) -> None
     kernel.run("kept = 'yes'")
     run = kernel.send(PLACES[place])
     kernel.wait_for_text(run, "started")
-    started = time.monotonic()
     reply = kernel.interrupt()
     assert_interrupted(kernel.collect(run))
-    assert time.monotonic() - started < 5
     assert reply["status"] == "ok" and reply["stopped"] is True and reply["kept"] is True
     assert kernel.run("kept").result == "'yes'"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import Any
 
 import pytest
@@ -149,9 +148,8 @@ def test_question_is_answered_while_the_gil_is_held(runner: RunnerClient) -> Non
         "execute_request", code="import ctypes\nprint('on', flush=True)\nctypes.PyDLL(None).sleep(5)"
     )
     runner.wait_text(msg_id, "on\n")
-    started = time.monotonic()
     assert runner.ask("complete_request", code="imp", cursor_pos=3)["matches"] == []
-    assert time.monotonic() - started < 4.5
+    assert not runner.result(msg_id).of("execute_reply")
 
 
 def test_inspection_shows_the_docstring(runner: RunnerClient) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from .client import RunnerClient
@@ -73,13 +71,11 @@ def test_lines_of_a_child_come_while_it_runs(runner: RunnerClient) -> None:
 
 
 def test_child_process_of_multiprocessing_prints_each_line_at_once(runner: RunnerClient) -> None:
-    started = time.monotonic()
     run = runner.request(
         "execute_request",
         code="import multiprocessing, time\ndef work():\n    for i in range(40): print('line', i)\n    time.sleep(60)\n"
         "p = multiprocessing.get_context('fork').Process(target=work); p.start(); p.join()",
     )
-    runner.wait_text(run, "line 39\n")
-    assert time.monotonic() - started < 30
+    runner.wait_text(run, "line 39\n")  # while it sleeps
     runner.request("interrupt_request")
     assert runner.finish(run).reply["ename"] == "KeyboardInterrupt"

@@ -128,9 +128,7 @@ def test_interrupt_with_tasks_stops_the_cell_only(runner: RunnerClient) -> None:
 
 
 def test_deadline_interrupts(runner: RunnerClient) -> None:
-    started = time.monotonic()
     result = runner.run("x = 5\nwhile True: pass", timeout_seconds=0.3)
-    assert time.monotonic() - started < 5
     assert result.error["ename"] == "KeyboardInterrupt"
     assert "0.3 s" in result.error["evalue"]
     assert (result.reply["reason"], result.reply["kept"]) == ("timeout", True)
