@@ -147,6 +147,12 @@ class SandboxShell(InteractiveShell):
         if self.services is not None:
             self.services.emit("error", content)
 
+    def show_usage_error(self, exc: Any) -> None:
+        """Show a magic's wrong use as IPython does: by one line on stderr, and not as an ``error`` too."""
+        super().show_usage_error(exc)
+        content = error_content("UsageError", safe_str(exc), [f"UsageError: {safe_str(exc)}"])
+        self.last_traceback, self.last_evalue = content["traceback"], content["evalue"]
+
     def _format_exception_for_storage(self, exception: Any, *args: Any, **options: Any) -> Dict[str, Any]:
         """For a history that nobody reads here: what has been shown already, where IPython would format it again."""
         name = str(type(exception).__name__)

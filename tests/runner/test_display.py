@@ -104,7 +104,15 @@ def test_file_is_shown_in_the_pager(runner: RunnerClient) -> None:
     for magic in ("less", "more"):
         (payload,) = runner.run(f"%{magic} told.py").reply["payload"]
         assert payload["source"] == "page" and "x" in payload["data"]["text/plain"]
-    assert runner.run("%less").error["ename"] == "UsageError"
+
+
+@pytest.mark.parametrize("code", ["%less", "%no_such_magic", "%%timeit --no-such-option\n1"])
+def test_wrong_use_of_a_magic_is_shown_once_as_ipython_does(runner: RunnerClient, code: str) -> None:
+    result = runner.run(code)
+    assert result.reply["ename"] == "UsageError" and result.reply["evalue"]
+    assert result.reply["traceback"] == [f"UsageError: {result.reply['evalue']}"]
+    assert result.stream("stderr") == f"UsageError: {result.reply['evalue']}\n"
+    assert result.of("error") == []
 
 
 def test_clear_magic_clears_the_output(runner: RunnerClient) -> None:
@@ -112,8 +120,8 @@ def test_clear_magic_clears_the_output(runner: RunnerClient) -> None:
 
 
 def test_editor_is_refused_with_what_to_do_instead(runner: RunnerClient) -> None:
-    error = runner.run("%edit told.py").error
-    assert error["ename"] == "UsageError" and "%load" in error["evalue"]
+    reply = runner.run("%edit told.py").reply
+    assert reply["ename"] == "UsageError" and "%load" in reply["evalue"]
 
 
 def test_completion_knows_objects(runner: RunnerClient) -> None:
