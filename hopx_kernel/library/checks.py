@@ -40,9 +40,18 @@ def checked_environment(env: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in checked.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"an environment variable is a str with a str for its name, not {name!r}: {value!r}")
-        if not name or "=" in name or "\0" in name + value:
+        if not name or "=" in name or "\0" in name + value or not _is_text(name + value):
             raise ValueError(f"{name!r} cannot be an environment variable with the value {value!r}")
     return checked
+
+
+def _is_text(text: str) -> bool:
+    """Whether a process can be given this: not where it holds halves of characters."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked_path(path: str) -> str:

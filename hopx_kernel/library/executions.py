@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -307,6 +307,12 @@ class SessionHost:
             if scope.cancelled_caught:
                 await session.interrupt()
         return reply
+
+    async def set_environment(self, env: dict[str, str]) -> None:
+        """Set variables of the interpreter and of every one that takes its place. Raises `SandboxLostError`."""
+        session = await self.open()
+        self._options = replace(self._options, env={**self._options.env, **env})
+        await session.request("environment_request", {"env": env})
 
     async def request(self, verb: str, *args: Any) -> dict[str, Any]:
         reply: dict[str, Any] = await getattr(await self.open(), verb)(*args)

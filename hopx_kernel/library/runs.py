@@ -271,6 +271,10 @@ class SandboxSession(BothBlocks):
         """As `restart`."""
         return await bridge.call_async(self._host.restart)
 
+    async def _set_environment(self, env: Mapping[str, str]) -> None:
+        """In the bridge's loop: set variables of the interpreter and of every one that takes its place."""
+        await self._host.set_environment(checked_environment(env))
+
     def complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
         """Content of a ``complete_reply``; `cursor_pos` in characters. Answered while code runs, too."""
         return bridge.call(self._host.request, "complete", code, cursor_pos)

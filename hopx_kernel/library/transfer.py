@@ -32,7 +32,6 @@ __all__ = [
     "put_values",
     "receive_values",
     "send_values",
-    "set_environment",
 ]
 
 #: Called while values are carried, with a name, the bytes so far and all of them.
@@ -127,12 +126,6 @@ class _ValueSink(BytesSink):
 
     async def keep(self) -> Any:
         return load_value(await super().keep())
-
-
-async def set_environment(session: SandboxSession, env: Mapping[str, str]) -> None:
-    """Set environment variables of the interpreter, for it and the processes it starts."""
-    async with _Exchange(session) as exchange:
-        await exchange.run({"env": dict(env)})
 
 
 class _Exchange:

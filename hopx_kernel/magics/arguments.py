@@ -60,8 +60,9 @@ _name.__name__ = "name"  # argparse says "invalid name value"
 
 def _variable(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
-    if not separator or not name:
+    if not separator or not name or "\0" in text:
         raise ValueError(text)
+    text.encode("utf-8", "surrogateescape")  # what cannot be written so is no value for an interpreter either
     return name, value
 
 

@@ -197,7 +197,6 @@ class Commands:
             self._door.write(f"Sandbox {named.name!r} has a fresh interpreter; its files are as they were.\n")
         else:
             named.open(self._door.call)
-            self._door.call(named.restore_environment)
             self._door.write(f"Sandbox {named.name!r} was lost and is made anew; its files are gone.\n")
 
     def _kill(self, named: NamedSandbox, _arguments: Namespace) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from ..library import transfer
 from ..library.runs import SandboxSession
 from ..library.sandbox import DEFAULT_KIND, DEFAULT_TEMPLATE, Sandbox
 from ..protocol import Message, RunnerOptions
@@ -133,22 +132,17 @@ class NamedSandbox:
         sandbox = self._maker.make(self.settings)
         call(sandbox._owner.open)
         self.sandbox = sandbox
-        self.session = SandboxSession(sandbox, on_late_event=self._take_late, options=self._maker.runner_options)
+        options = self._maker.runner_options
+        self.session = SandboxSession(sandbox, env=self._env, on_late_event=self._take_late, options=options)
 
     async def set_environment(self, env: dict[str, str]) -> None:
-        """Set variables of the interpreter and of those that take its place. Raises as `SandboxRun.wait`."""
-        await transfer.set_environment(self.session, env)
+        """Set variables of the interpreter and of every one that takes its place. Raises `SandboxLostError`."""
         self._env |= env
+        await self.session._set_environment(env)
 
     async def restart(self) -> None:
         """Give it a fresh interpreter, in the same environment."""
         await self.session._host.restart()
-        await self.restore_environment()
-
-    async def restore_environment(self) -> None:
-        """Set again what was set in an interpreter before."""
-        if self._env:
-            await transfer.set_environment(self.session, self._env)
 
     def new_log(self, code: str) -> RunLog:
         """A log for a run that begins."""

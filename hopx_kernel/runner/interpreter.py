@@ -164,6 +164,8 @@ class Interpreter:
             self._services.take_input(message.parent_id, message.content["value"])
         elif message.msg_type == "_interrupt":
             self._interrupts.ask(message.msg_id)
+        elif message.msg_type == "_environment":
+            self._loop.call_soon_threadsafe(os.environ.update, message.content["env"])
         elif message.msg_type == "sandbox_reply":
             if self._services.beside is not None:
                 self._services.beside.take(message)

@@ -69,6 +69,7 @@ class Supervisor:
         self._interrupts: List[Interrupt] = []
         self._restarts: List[str] = []
         self._waiting_comms: Deque[Message] = deque(maxlen=WAITING_COMMS)
+        self._waiting_env: Dict[str, str] = {}
         self._room = 0
         self._alone = is_alone()
         self._watch = Watch(options, self._alone)
@@ -84,6 +85,7 @@ class Supervisor:
             "comm_open": self._on_comm,
             "comm_msg": self._on_comm,
             "comm_close": self._on_comm,
+            "environment_request": self._on_environment,
             "interrupt_request": self._on_interrupt,
             "restart_request": self._on_restart,
             "shutdown_request": self._on_shutdown,
@@ -222,6 +224,19 @@ class Supervisor:
             self._keeper.parent_id = message.msg_id
         self._keeper.send(dump_message(message))
 
+    def _on_environment(self, message: Message) -> None:
+        # Interpreters are forked from this process, with what its options say by then.
+        self._options.env.update(message.content["env"])
+        self._waiting_env.update(message.content["env"])
+        self._send_environment()
+        self._outbox.reply("environment_request", message.msg_id, {})
+
+    def _send_environment(self) -> None:
+        """Tell the interpreter what is new since it was forked."""
+        if self._waiting_env and self._keeper.is_ready:
+            env, self._waiting_env = self._waiting_env, {}
+            self._keeper.send(dump_message(Message("_environment", {"env": env})))
+
     def _on_interrupt(self, message: Message) -> None:
         if self._keeper.is_ready and self._keeper.process is not None:
             self._room += ROOM_BYTES
@@ -272,6 +287,7 @@ class Supervisor:
         for msg_id in self._restarts:
             self._outbox.reply("restart_request", msg_id, {})
         self._restarts.clear()
+        self._send_environment()
         for line in self._questions.lines:
             self._keeper.send(line)
         while self._waiting_comms:

@@ -127,6 +127,7 @@ def test_run_of_more_output_than_may_be_held_is_stopped_and_says_what_works(sand
         ({"A=B": "x"}, ValueError),
         ({"A\0": "x"}, ValueError),
         ({"A": "x\0"}, ValueError),
+        ({"A": "\ud800"}, ValueError),
         ({"A": 1}, TypeError),
         ({1: "x"}, TypeError),
     ],

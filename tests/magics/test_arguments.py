@@ -28,6 +28,8 @@ BAD = [
     ("--timeout nan", "nan"),
     ("--env A", "A=B"),
     ("--env =b", "A=B"),
+    ("--env 'A=\0'", "A=B"),
+    ("--env A=\ud800", "A=B"),
     ("-i 'a b'", "NAMES"),
     ("-i a.b", "NAMES"),
     ("-o ,", "NAMES"),

@@ -164,6 +164,35 @@ def test_runner_is_not_importable_by_its_packages_name(runner: RunnerClient) -> 
     assert runner.run("sys.path[0], [p for p in sys.path if p.endswith('pyz')]").value == "('', [])"
 
 
+def test_environment_that_is_set_reaches_children_and_every_later_interpreter(runner: RunnerClient) -> None:
+    value = "b 'c' $d\n"
+    runner.run("import os; os.environ['A'] = 'old'; os.environ['MINE'] = 'kept'")
+    assert runner.ask("environment_request", env={"A": value})["status"] == "ok"
+    code = "import os, subprocess; os.environ['A'], subprocess.getoutput('printf %s \"$A\"'), os.environ.get('MINE')"
+    assert runner.run(code).value == repr((value, value.rstrip("\n"), "kept"))
+    runner.run("os._exit(3)")
+    assert runner.run(code).value == repr((value, value.rstrip("\n"), None))
+    runner.ask("restart_request")
+    assert runner.run(code).value == repr((value, value.rstrip("\n"), None))
+
+
+def test_environment_that_is_set_while_an_interpreter_starts_reaches_it(runner: RunnerClient) -> None:
+    for number in range(5):
+        crash = runner.request("execute_request", code="import os; os._exit(3)")
+        runner.reply_to(crash)
+        asked = runner.request("environment_request", env={"A": str(number)})
+        run = runner.request("execute_request", code="import os; os.environ['A']")
+        runner.reply_to(asked)
+        assert runner.finish(run).value == repr(str(number))
+
+
+def test_environment_is_set_while_a_cell_runs_and_holds_for_the_next(runner: RunnerClient) -> None:
+    run = runner.request("execute_request", code="import os, time; time.sleep(0.5); os.environ.get('LATE')")
+    assert runner.ask("environment_request", env={"LATE": "x"})["status"] == "ok"
+    runner.finish(run)
+    assert runner.run("os.environ['LATE']").value == "'x'"
+
+
 def test_environment_and_directory_are_the_options(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("work")
     with open_runner(RunnerOptions(cwd=str(directory), env={"FLAVOUR": "mint"})) as runner:

@@ -111,11 +111,10 @@ def _refusal(value: Any) -> str:
 def serve(directory: str, namespace: Dict[str, Any]) -> None:
     """Do what ``request.json`` in a directory asks of a namespace; the outcome goes to ``answer.json``.
 
-    The request holds ``put`` and ``get``, from names to files there, and ``env``, from names to text.
+    The request holds ``put`` and ``get``, from names to files there.
     """
     with open(directory + "/request.json", encoding="utf-8") as file:
         request = json.load(file)
-    os.environ.update(request.get("env", {}))
     faults = {}
     for name, path in request.get("put", {}).items():
         try:
