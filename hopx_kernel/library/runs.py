@@ -110,6 +110,10 @@ class SandboxRun:
         self._settle()
         return self._execution.output.text()
 
+    def _written(self) -> str:
+        """As `output`, so far: does not wait."""
+        return self._execution.output.text()
+
     @property
     def result(self) -> Any:
         """What the code gave to ``result(data)``, else its last expression as text; waits as `output` does."""

@@ -126,13 +126,7 @@ class IPythonBackgroundRun(BackgroundRun):
     """A run of the library's in the background."""
 
     def __init__(self, name: str, number: int, run: SandboxRun, follow: Callable[[], Any]) -> None:
-        self._run = run
-        super().__init__(name, number, follow, run.interrupt)
-
-    @property
-    def output(self) -> str:
-        """What the code has written so far."""
-        return self._run.output
+        super().__init__(name, number, follow, run.interrupt, run._written)
 
     async def _wait_async(self) -> Any:
         # IPython runs cells in other loops than asyncio's, too.

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ..protocol.messages import Message
+from . import stand_in
 from .services import Services
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Beside:
 
         for kind in ("line", "cell"):
             self._shell.register_magic_function(sandbox, kind, "sandbox")
+        stand_in.offer()
         manager = self._shell.extension_manager
         load = manager.load_extension
         # Cells that were written for an ordinary IPython load the magics, whether or not the package is in here.

@@ -19,6 +19,7 @@ from ..protocol.messages import Message
 from .belongings import Belongings
 from .parents import get_parent_id
 from .services import Services
+from .stand_in import make_error
 
 __all__ = ["Use"]
 
@@ -34,8 +35,10 @@ class Use:
         self._belongings = Belongings(shell)
         self._forget = forget
         self._interrupt: Optional[KeyboardInterrupt] = None
-        self._outcomes: "SimpleQueue[Dict[str, Any]]" = SimpleQueue()
+        self._answers: "SimpleQueue[Optional[Message]]" = SimpleQueue()
         self._asking = threading.Lock()
+        self._number = 0
+        self._output = ""
         self._has_ended = False
 
     def send(self, action: str, content: Dict[str, Any], data: Optional[bytes] = None) -> None:
@@ -57,13 +60,15 @@ class Use:
                     action = message.content["action"]
                     if action == "question":
                         self._answer(message)
-                    elif action == "interrupted":
-                        self._outcomes.put(message.content)
+                    elif action in ("interrupted", "output"):
+                        self._answers.put(message)
                     elif action == "background":
                         in_background = True
                         content = message.content
-                        return BackgroundRun(content["name"], content["run"], self.serve, self.interrupt)
+                        name, number = content["name"], content["run"]
+                        return BackgroundRun(name, number, self.serve, self.interrupt, self.get_output)
                     elif action == "end":
+                        self._output = _text(message)
                         return self._end(message.content)
                 except KeyboardInterrupt as exc:
                     in_background = False
@@ -78,12 +83,27 @@ class Use:
 
     def interrupt(self) -> Dict[str, Any]:
         """Interrupt the code in the other sandbox; gives what came of it."""
+        answer = self._ask("interrupt")
+        outcome = {"status": "ok", "stopped": True, "kept": True} if answer is None else answer.content
+        return {key: outcome.get(key) for key in ("status", "stopped", "kept", "evalue") if key in outcome}
+
+    def get_output(self) -> str:
+        """What the code in the other sandbox has written so far."""
+        answer = self._ask("output")
+        return self._output if answer is None else _text(answer)
+
+    def _ask(self, action: str) -> Optional[Message]:
+        """Ask the host something while another thread serves; None where the end has come before the answer."""
         with self._asking:
             if self._has_ended:
-                return {"status": "ok", "stopped": True, "kept": True}
-            self.send("interrupt", {})
-            outcome = self._outcomes.get()
-        return {key: outcome.get(key) for key in ("status", "stopped", "kept", "evalue") if key in outcome}
+                return None
+            self._number += 1
+            self.send(action, {"number": self._number})
+            while True:
+                answer = self._answers.get()
+                # An answer to what was asked before came too late, for somebody who was interrupted.
+                if answer is None or answer.content.get("number") == self._number:
+                    return answer
 
     def _pass_on(self, exc: KeyboardInterrupt) -> None:
         """Pass the first interrupt on, so that its end can be awaited; a second one leaves."""
@@ -109,7 +129,7 @@ class Use:
         self._has_ended = True
         self._forget(self.magic_id, None)
         self._belongings.close()
-        self._outcomes.put({"status": "ok", "stopped": True, "kept": True})
+        self._answers.put(None)
 
     def _end(self, content: Dict[str, Any]) -> Any:
         self._has_ended = True
@@ -118,6 +138,10 @@ class Use:
                 raise self._interrupt
             return content.get("result")
         raise _make_error(content, self._interrupt)
+
+
+def _text(message: Message) -> str:
+    return message.buffers[0].decode("utf-8", "surrogatepass") if message.buffers else ""
 
 
 def _make_error(content: Dict[str, Any], interrupt: Optional[KeyboardInterrupt]) -> BaseException:
@@ -131,12 +155,11 @@ def _make_error(content: Dict[str, Any], interrupt: Optional[KeyboardInterrupt])
         text = content.get("remote_evalue", evalue)
         error = KeyboardInterrupt(*([text] if text else []))
     elif name == "RemoteExecutionError":
-        error = errors.RemoteExecutionError(content["remote_ename"], content["remote_evalue"], lines)
+        error = make_error(name, content["remote_ename"], content["remote_evalue"], lines)
     elif name == "SandboxTimeoutError":
-        error = errors.SandboxTimeoutError(evalue, content.get("output", ""), content.get("alive", True))
+        error = make_error(name, evalue, content.get("output", ""), content.get("alive", True))
     else:
-        kind = getattr(errors, name, None) if name in errors.__all__ else None
-        error = (kind or errors.SandboxError)(evalue)
+        error = make_error(name if name in errors.__all__ else "SandboxError", evalue)
     error._render_traceback_ = partial(list, lines)  # IPython's protocol
     return error  # type: ignore[no-any-return]
 

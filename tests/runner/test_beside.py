@@ -12,6 +12,8 @@ from hopx_kernel.protocol import Message, RunnerOptions
 
 from .client import RunnerClient, RunResult, open_runner
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerClient]:
@@ -79,6 +81,73 @@ def test_loading_the_extension_does_nothing_where_the_package_is_not(runner: Run
     result = runner.run("%load_ext hopx_kernel")
     assert result.reply["status"] == "ok" and result.text == ""
     assert runner.run("'hopx_kernel' in __import__('sys').modules").value == "False"
+
+
+@pytest.fixture
+def bare_runner(tmp_path: Path) -> Iterator[RunnerClient]:
+    """A runner whose interpreter cannot import this package."""
+    with open_runner(RunnerOptions(cwd=str(tmp_path), beside=True)) as runner:
+        runner.run(f"import sys; sys.path = [path for path in sys.path if path != {str(ROOT)!r}]")
+        yield runner
+
+
+CAUGHT = "try: get_ipython().run_line_magic('sandbox', '')\nexcept {} as exc: print(type(exc).__name__, 'caught')"
+
+#: What the host says of an error, with how its class is imported, and by what name it is caught.
+ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("RemoteExecutionError", {"remote_ename": "E", "remote_evalue": "v"}, "from hopx_kernel import {0}", "{0}"),
+    ("RemoteExecutionError", {"remote_ename": "E", "remote_evalue": "v"}, "import hopx_kernel", "hopx_kernel.{0}"),
+    ("SandboxTimeoutError", {"output": "part"}, "import hopx_kernel.errors as errors", "errors.{0}"),
+    ("SandboxLostError", {}, "from hopx_kernel import *", "SandboxError"),
+    ("SandboxStartError", {}, "from hopx_kernel import HopxKernelError", "HopxKernelError"),
+]
+
+
+@pytest.mark.parametrize("fixture", ["runner", "bare_runner"])
+@pytest.mark.parametrize(("ename", "content", "load", "caught"), ERRORS)
+def test_error_is_caught_by_the_package_s_name_for_it(
+    request: pytest.FixtureRequest, fixture: str, ename: str, content: dict[str, Any], load: str, caught: str
+) -> None:
+    runner: RunnerClient = request.getfixturevalue(fixture)
+    code = f"{load}\n{CAUGHT.format(caught)}".replace("{0}", ename)
+    assert Magic(runner, code).fail(ename, "why", **content).text == f"{ename} caught\n"
+
+
+def test_error_is_caught_by_a_name_that_is_imported_later(runner: RunnerClient) -> None:
+    code = "try: get_ipython().run_line_magic('sandbox', '')\nexcept Exception as exc: kept = exc"
+    Magic(runner, code).fail("SandboxLostError")
+    assert runner.run("import hopx_kernel; isinstance(kept, hopx_kernel.SandboxLostError)").value == "True"
+    assert "hopx_kernel.errors" in runner.run("type(kept)").value
+
+
+def test_sandbox_without_the_package_gets_its_errors_and_no_more(bare_runner: RunnerClient) -> None:
+    assert bare_runner.run("'hopx_kernel' in sys.modules").value == "False"
+    for code in ("from hopx_kernel import Sandbox", "import hopx_kernel.magics", "import hopx_kernel.library.inside"):
+        assert bare_runner.run(code).reply["ename"] in ("ImportError", "ModuleNotFoundError")
+    reply = bare_runner.run("import hopx_kernel; hopx_kernel.Sandbox").reply
+    assert reply["ename"] == "AttributeError" and "its environment does not have it" in reply["evalue"]
+
+
+def test_package_of_the_sandbox_is_never_replaced(bare_runner: RunnerClient) -> None:
+    bare_runner.run("open('hopx_kernel.py', 'w').write('mine = 1')")
+    assert bare_runner.run("import hopx_kernel; hopx_kernel.mine, hasattr(hopx_kernel, 'errors')").value == "(1, False)"
+    assert Magic(bare_runner, "%sandbox").fail("SandboxLostError", "why").reply["ename"] == "SandboxLostError"
+
+
+def test_error_of_another_version_of_the_package_does_not_hide_what_happened(bare_runner: RunnerClient) -> None:
+    package = "class SandboxLostError(Exception):\n    def __init__(self): pass\nRemoteExecutionError = 1\n"
+    bare_runner.run("import os; os.mkdir('hopx_kernel'); open('hopx_kernel/__init__.py', 'w').close()")
+    bare_runner.run(f"open('hopx_kernel/errors.py', 'w').write({package!r})")
+    assert Magic(bare_runner, "%sandbox").fail("SandboxLostError", "why").reply["evalue"] == "why"
+    content = {"remote_ename": "E", "remote_evalue": "v"}
+    assert Magic(bare_runner, "%sandbox").fail("RemoteExecutionError", **content).reply["evalue"] == "E: v"
+
+
+def test_runner_without_the_option_offers_no_package() -> None:
+    with open_runner() as runner:
+        runner.run(f"import sys; sys.path = [path for path in sys.path if path != {str(ROOT)!r}]")
+        reply = runner.run("from hopx_kernel import RemoteExecutionError").reply
+        assert reply["ename"] in ("ImportError", "ModuleNotFoundError")
 
 
 def test_values_are_packed_and_read_by_pieces(runner: RunnerClient) -> None:
@@ -218,10 +287,53 @@ def test_run_in_the_background_is_an_object_of_the_cell(runner: RunnerClient) ->
     magic.tell("background", name="a", run=3)
     assert runner.finish(magic.run).text == "<run 3 in sandbox 'a': running>\n"
     waiting = runner.request("execute_request", code="run.interrupt()['kept'], run.wait(), run")
-    assert magic.next().content["action"] == "interrupt"
-    magic.tell("interrupted", status="ok", stopped=True, kept=False)
+    request = magic.next().content
+    assert request["action"] == "interrupt"
+    magic.tell("interrupted", number=request["number"], status="ok", stopped=True, kept=False)
     magic.tell("end", status="ok", result=[5])
     assert runner.finish(waiting).value == "(False, [5], <run 3 in sandbox 'a': done>)"
+
+
+def test_output_of_a_run_in_the_background_is_asked_for_and_kept_at_the_end(runner: RunnerClient) -> None:
+    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
+    magic.tell("background", name="a", run=3)
+    runner.finish(magic.run)
+    asking = runner.request("execute_request", code="run.output")
+    request = magic.next().content
+    assert request["action"] == "output"
+    magic.tell("output", (b"of before",), number=request["number"] - 1)  # it was asked for by somebody who left
+    magic.tell("output", ("so far \u00e9\n".encode(),), number=request["number"])
+    assert runner.finish(asking).value == repr("so far \u00e9\n")
+    magic.tell("end", (b"all of it",), status="ok", result=None)
+    assert runner.run("run.wait(), run.output").value == "(None, 'all of it')"
+
+
+def test_end_answers_who_asks_for_the_output(runner: RunnerClient) -> None:
+    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
+    magic.tell("background", name="a", run=3)
+    runner.finish(magic.run)
+    asking = runner.request("execute_request", code="run.output")
+    assert magic.next().content["action"] == "output"
+    magic.tell("end", (b"all of it",), status="error", ename="SandboxLostError", evalue="why")
+    assert runner.finish(asking).value == "'all of it'"
+    assert runner.run("run.output").value == "'all of it'"
+
+
+def test_interrupted_wait_for_an_answer_does_not_confuse_the_next(runner: RunnerClient) -> None:
+    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
+    magic.tell("background", name="a", run=3)
+    runner.finish(magic.run)
+    asking = runner.request("execute_request", code="run.output")
+    first = magic.next().content["number"]
+    runner.request("interrupt_request")
+    assert runner.finish(asking).reply["ename"] == "KeyboardInterrupt"
+    asking = runner.request("execute_request", code="run.interrupt()['kept']")
+    second = magic.next().content
+    magic.tell("output", (b"late",), number=first)
+    magic.tell("interrupted", number=second["number"], status="ok", stopped=True, kept=False)
+    assert runner.finish(asking).value == "False"
+    magic.tell("end", status="ok", result=None)
+    assert runner.run("run.wait()").reply["status"] == "ok"
 
 
 def test_completion_of_what_is_ones_own(runner: RunnerClient) -> None:

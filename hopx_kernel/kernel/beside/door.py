@@ -146,7 +146,7 @@ class KernelDoor(Door):
 
     def put_in_background(self, name: str, number: int, run: SandboxRun, follow: Callable[[], Any]) -> Any:
         """Have the magic give its cell a run, and go on with it in this thread; gives its result."""
-        del run
+        self.use.run = run
         self.use.tell("background", name=name, run=number).result()
         return follow()
 

@@ -135,8 +135,7 @@ class Beside:
         use = self._uses.get(magic_id)
         if use is None:  # the end is on its way, or got lost in the interrupt
             self._refuse(magic_id, "KeyboardInterrupt", "")
-        elif not use.is_interrupting:
-            use.is_interrupting = True
+        elif use.is_first(event):
             self._submit(self._interrupt_use, use)
 
     async def _interrupt_use(self, use: Use) -> None:
@@ -146,9 +145,25 @@ class Beside:
             _log.info("An interrupt came too late: %s", exc)
             outcome = {"status": "ok", "stopped": True, "kept": False}
         finally:
-            use.is_interrupting = False
+            number = use.on_its_way.pop("interrupt")
         told = {key: outcome.get(key) for key in ("status", "stopped", "kept", "evalue")}
-        self._tell({"magic_id": use.magic_id, "action": "interrupted", **told}, ())
+        self._tell({"magic_id": use.magic_id, "action": "interrupted", "number": number, **told}, ())
+
+    def _output(self, event: Message, _: RunOutput | None) -> None:
+        use = self._uses.get(event.content["magic_id"])
+        if use is not None and use.is_first(event):
+            self._submit(self._tell_output, use)
+
+    async def _tell_output(self, use: Use) -> None:
+        """Answer the last request; a new one is taken when this has left, so that one output waits at a time."""
+        number = None
+        try:
+            while number != use.on_its_way["output"]:
+                number = use.on_its_way["output"]
+                content = {"magic_id": use.magic_id, "action": "output", "number": number}
+                await self._send(Message("sandbox_reply", content, buffers=use.written()))
+        finally:
+            use.on_its_way.pop("output")
 
     def _leave(self, event: Message, _: RunOutput | None) -> None:
         use = self._uses.get(event.content["magic_id"])
@@ -160,6 +175,7 @@ class Beside:
         "begin": _begin,
         "answer": _answer,
         "interrupt": _interrupt,
+        "output": _output,
         "leave": _leave,
     }
 
@@ -206,7 +222,8 @@ class Beside:
     async def _finish(self, use: Use, end: dict[str, Any]) -> None:
         self._uses.pop(use.magic_id, None)
         try:
-            await self._send(Message("sandbox_reply", {"magic_id": use.magic_id, "action": "end", **end}))
+            content = {"magic_id": use.magic_id, "action": "end", **end}
+            await self._send(Message("sandbox_reply", content, buffers=use.written()))
         except SandboxLostError as exc:
             _log.info("The end of %%sandbox was not told: %s", exc)
         except HopxKernelError as exc:  # it is too large to be sent

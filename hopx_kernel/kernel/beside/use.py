@@ -6,11 +6,14 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import SandboxError
 from ...protocol import Message
 from ..output import RunOutput
+
+if TYPE_CHECKING:
+    from ...library.runs import SandboxRun
 
 __all__ = ["Answer", "Begin", "Tell", "Use"]
 
@@ -112,8 +115,10 @@ class Use:
     ----------
     is_interrupted : bool
         Whether it is to end where it can.
-    is_interrupting : bool
-        Whether the answer to an interrupt is on its way.
+    on_its_way : dict of str
+        The answers that are being made, ``interrupt`` and ``output``: the number of the last request for each.
+    run : SandboxRun or None
+        What runs in the background.
     on_interrupt : callable or None
         Takes an interrupt in the place of that, while code runs.
     """
@@ -123,13 +128,21 @@ class Use:
         self.begin = begin
         self.output = output
         self.is_interrupted = False
-        self.is_interrupting = False
+        self.on_its_way: dict[str, int | None] = {}
+        self.run: SandboxRun | None = None
         self.on_interrupt: Interrupt | None = None
         self._tell = tell
         self._lock = threading.Lock()
         self._number = 0
         self._question: tuple[int, Future[Answer]] | None = None
         self._gone: SandboxError | None = None
+
+    def is_first(self, event: Message) -> bool:
+        """Note a request for an answer; false where one is on its way already, which then answers this too."""
+        action, number = event.content["action"], event.content.get("number")
+        is_first = action not in self.on_its_way
+        self.on_its_way[action] = number if isinstance(number, int) and 0 < number < 1 << 31 else None
+        return is_first
 
     def tell(self, action: str, buffers: tuple[bytes, ...] = (), **content: Any) -> Future[None]:
         """Say something to the magic."""
@@ -166,6 +179,10 @@ class Use:
             question[1].set_result(Answer(event.content, event.buffers[0] if event.buffers else b""))
         except InvalidStateError:
             pass  # who asked has given up
+
+    def written(self) -> tuple[bytes, ...]:
+        """What the run in the background has written so far, as the buffers of a message."""
+        return () if self.run is None else (self.run._written().encode("utf-8", "surrogatepass"),)
 
     async def interrupt(self) -> dict[str, Any]:
         """Stop what it does; gives the content of an ``interrupt_reply``."""

@@ -23,15 +23,23 @@ class BackgroundRun:
         Shows the run to its end, in a thread of its own; gives its result, or raises.
     interrupt : callable
         Interrupts the code.
+    get_output : callable
+        Gives what the code has written so far; does not wait for more.
     """
 
     def __init__(
-        self, name: str, number: int, follow: Callable[[], Any], interrupt: Callable[[], Dict[str, Any]]
+        self,
+        name: str,
+        number: int,
+        follow: Callable[[], Any],
+        interrupt: Callable[[], Dict[str, Any]],
+        get_output: Callable[[], str],
     ) -> None:
         self.name = name
         self.number = number
         self._follow = follow
         self._interrupt = interrupt
+        self._get_output = get_output
         self._result: Any = None
         self._error: Optional[BaseException] = None
         self._done = threading.Event()
@@ -62,6 +70,11 @@ class BackgroundRun:
         """What the code gave to ``result(data)``, else its last expression as text; waits for the end."""
         self._done.wait()
         return self._result
+
+    @property
+    def output(self) -> str:
+        """What the code has written so far, stdout and stderr in order; of very much the last part."""
+        return self._get_output()
 
     def wait(self, timeout: Optional[float] = None) -> Any:
         """Wait for the end; gives `result`.
