@@ -19,19 +19,20 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "loops": set(),
     "option_sources": set(),
+    "scratch": set(),
     "protocol": {"errors"},
     "library.inside": set(),
     # pure stages of output
     "trust": set(),
     "kernel.shaping": set(),
-    "kernel.spool": set(),
+    "kernel.spool": {"scratch"},
     "kernel.packages": set(),
     "library.lines": set(),
     "kernel.requests": set(),
     "progress": {"protocol"},
     # the sandbox's side, and the sandboxes
     "runner": {"errors", "library.inside", "protocol"},
-    "sandboxes": {"errors", "protocol", "runner"},
+    "sandboxes": {"errors", "protocol", "runner", "scratch"},
     "run": {"errors", "protocol"},
     "session": {"errors", "protocol", "run", "sandboxes"},
     "testing": {"errors", "protocol", "sandboxes"},
@@ -167,6 +168,7 @@ FOLDERS = ("kernel", "library")
 THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
     "loops": set(),
+    "scratch": set(),
     "protocol": set(),
     "library.inside": {"numpy", "pandas", "pyarrow"},
     # Of these only what the sandbox has, which may be nothing.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
+
+from ..scratch import ScratchDirectory
 
 __all__ = ["Spool", "SpoolDirectory"]
 
@@ -16,21 +17,21 @@ _log = logging.getLogger(__name__)
 
 
 class SpoolDirectory:
-    """A private directory that is made when it is first needed and removed with all its files by `close`."""
+    """A private directory that is made when it is first needed, and goes with all its files when the kernel ends."""
 
     def __init__(self) -> None:
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._directory: ScratchDirectory | None = None
 
     def path(self, name: str) -> Path:
         """The path of a file in it. Raises `OSError` where the directory cannot be made."""
         if self._directory is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="hopx-output-")
-        return Path(self._directory.name) / name
+            self._directory = ScratchDirectory("hopx-output-")
+        return self._directory.path / name
 
     def close(self) -> None:
         """Remove it."""
         if self._directory is not None:
-            self._directory.cleanup()
+            self._directory.close()
             self._directory = None
 
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +23,7 @@ from anyio.streams.stapled import StapledByteStream
 from ..errors import SandboxLostError
 from ..protocol import RunnerOptions
 from ..runner.bundle import build_bundle
+from ..scratch import ScratchDirectory
 from .base import BaseSandbox, SandboxProcess, SandboxState
 from .interpreter import find_interpreter
 from .options import SandboxOptions
@@ -83,7 +83,7 @@ class ProcessSandbox(BaseSandbox):
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
         self._state = SandboxState.NEW
-        self._directory: Path | None = None
+        self._directory: ScratchDirectory | None = None
         self._processes: list[BareProcess] = []
 
     @property
@@ -94,8 +94,8 @@ class ProcessSandbox(BaseSandbox):
         if not self._state.is_to_start():
             return
         self.python = find_interpreter(self.options).path
-        self._directory = Path(tempfile.mkdtemp(prefix="hopx-"))
-        (self._directory / "workspace").mkdir()
+        self._directory = ScratchDirectory("hopx-")
+        (self._directory.path / "workspace").mkdir()
         self._state = SandboxState.RUNNING
 
     async def start_process(
@@ -143,12 +143,12 @@ class ProcessSandbox(BaseSandbox):
             for process in self._processes:
                 await process.aclose()
             if self._directory is not None:
-                await anyio.to_thread.run_sync(lambda: shutil.rmtree(str(self._directory), ignore_errors=True))
+                await anyio.to_thread.run_sync(self._directory.close)
 
     def _root(self) -> Path:
         if self._directory is None or self._state is not SandboxState.RUNNING:
             raise SandboxLostError(f"the sandbox is not running: it is {self._state.value}")
-        return self._directory
+        return self._directory.path
 
     def _place(self, path: str) -> Path:
         """Where a sandbox's path is on this computer: what is relative, or in ``/workspace``, is in the directory."""

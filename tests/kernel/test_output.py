@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+import pytest
 
 from .client import Kernel
 
@@ -126,3 +129,18 @@ def test_output_over_the_limit_is_counted_and_kept(jupyter_environment: dict[str
         assert path.read_text(encoding="utf-8") == "".join(f"line {i}\n" for i in range(100000))
         kernel.shut_down()
         assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["local", "process"])
+def test_nothing_is_left_of_a_kernel_that_is_killed(
+    jupyter_environment: dict[str, str], tmp_path: Path, kind: str
+) -> None:
+    options = ["output_limit=100kB", f"kind={kind}"]
+    with Kernel(*(f"--HopxConfig.{option}" for option in options), env={"TMPDIR": str(tmp_path)}) as kernel:
+        notice = kernel.run("open('a', 'w').close()\nfor i in range(100000): print('line', i)").text("stderr")
+        assert tmp_path in Path(notice.rpartition("All of it: ")[2].strip()).parents
+        kernel.process.kill()
+        deadline = time.monotonic() + 10
+        while (left := [*tmp_path.rglob("*")]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert left == []

@@ -1,0 +1,94 @@
+"""Temporary directories that go with the process that made them, however it ends.
+
+A small shell waits beside each: it reads from a pipe that this process holds open, and the end of the pipe is the end of
+this process. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["ScratchDirectory"]
+
+#: Runs beside this process, with the directory as ``$1``. More than once, since what is in there may be written to by
+#: processes that end at the same time.
+_WATCH = """
+read -r _
+for _ in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 0.2; done
+"""
+
+#: How long `close` waits for it, in seconds.
+_END_SECONDS = 5.0
+
+
+class ScratchDirectory:
+    """A private directory. Raises `OSError` where it cannot be made.
+
+    Parameters
+    ----------
+    prefix : str
+        What its name begins with.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.path = Path(tempfile.gettempdir()).absolute() / f"{prefix}{os.urandom(8).hex()}"
+        # Before there is anything that it would have to remove.
+        self._watch = _start_watch(self.path)
+        try:
+            self.path.mkdir(mode=0o700)
+        except BaseException:
+            if self._watch is not None:  # somebody else's may be there
+                self._watch.kill()
+                self._end_watch()
+            raise
+
+    def close(self) -> None:
+        """Remove it with everything in it. May be called twice."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._end_watch()
+
+    def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is None:
+            return
+        assert watch.stdin is not None
+        watch.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            watch.wait(_END_SECONDS)
+
+
+def _start_watch(path: Path) -> subprocess.Popen[bytes] | None:
+    """The shell; none where there is none, and the directory then goes by `ScratchDirectory.close` alone."""
+    if sys.platform == "win32":
+        return None
+    null = subprocess.DEVNULL
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}
+    # Inherited, and from its first moment on: what asks everything to end is not to end it before this process.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
+    try:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, "hopx-scratch", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=null,
+            stderr=null,
+            cwd="/",
+            env=environment,
+            # What ends this process by its group is not to end this one with it.
+            start_new_session=True,
+        )
+    except OSError:
+        return None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
