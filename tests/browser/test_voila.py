@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ..kernel.client import kill_all
 from .conftest import OUTPUT
 from .notebook import write_notebook
 from .voila import Voila, wait_gone
@@ -153,11 +153,7 @@ def test_killed_sandbox_is_told_on_the_page(dashboard: Voila, page: Page) -> Non
     known = set(dashboard.kernels())
     dashboard.open(page)
     (kernel,) = set(dashboard.kernels()) - known
-    for child in kernel.children(recursive=True):
-        try:
-            child.kill()
-        except psutil.NoSuchProcess:
-            continue
+    kill_all(kernel.children(recursive=True))
     expect(page.get_by_role("alert")).to_contain_text("The sandbox behind this page has ended")
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from .client import Kernel
+from .client import Kernel, kill_all
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -19,13 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def sandbox_processes(kernel: Kernel) -> list[psutil.Process]:
     """The processes of the kernel's sandbox, which all descend from it."""
     return kernel.process.children(recursive=True)
-
-
-def kill_sandbox(kernel: Kernel) -> None:
-    """SIGKILL to each of them; with the first, others go by themselves."""
-    for process in sandbox_processes(kernel):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 def wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
@@ -71,7 +63,7 @@ def test_restart_gives_a_fresh_namespace(fresh_kernel: Kernel) -> None:
 
 def test_sandbox_killed_between_cells(fresh_kernel: Kernel) -> None:
     fresh_kernel.run("x = 1")
-    kill_sandbox(fresh_kernel)
+    kill_all(sandbox_processes(fresh_kernel))
     outcome = fresh_kernel.run("'x' in globals()")
     if outcome.content["status"] == "error":  # the loss was seen by this cell
         assert outcome.error["ename"] == "SandboxLostError"
@@ -87,7 +79,7 @@ def test_sandbox_killed_under_a_run(fresh_kernel: Kernel) -> None:
     run = fresh_kernel.send("import time; print('started'); time.sleep(60)")
     queued = fresh_kernel.send("1")
     fresh_kernel.wait_for_text(run, "started")
-    kill_sandbox(fresh_kernel)
+    kill_all(sandbox_processes(fresh_kernel))
     outcome = fresh_kernel.collect(run)
     assert outcome.content["status"] == "error" and outcome.content["ename"] == "SandboxLostError"
     assert outcome.error["ename"] == "SandboxLostError"

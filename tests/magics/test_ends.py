@@ -7,6 +7,8 @@ import time
 import psutil
 import pytest
 
+from tests.kernel.client import kill_all
+
 from .client import PythonKernel, ok
 
 
@@ -44,8 +46,7 @@ def test_unload_kills_the_sandboxes_and_takes_the_magics_away(fresh_kernel: Pyth
 
 def test_lost_sandbox_is_told_and_restart_makes_it_anew(fresh_kernel: PythonKernel) -> None:
     ok(fresh_kernel.run("%%sandbox a\nx = 1"))
-    for process in children_of(fresh_kernel):
-        process.kill()
+    kill_all(children_of(fresh_kernel))
     deadline = time.monotonic() + 10
     while fresh_kernel.run("%%sandbox a\nx").content["status"] == "ok":
         assert time.monotonic() < deadline
