@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "session": {"errors", "protocol", "run", "sandboxes"},
     "testing": {"errors", "protocol", "sandboxes"},
     # the library
-    "library.bridge": {"loops"},
+    "library.pending": {"loops"},
+    "library.bridge": {"library.pending", "loops"},
     "library.owner": {"library.bridge", "errors", "sandboxes"},
     "library.command": {"errors", "library.lines", "library.owner", "sandboxes"},
     "library.blocks": set(),
@@ -56,7 +57,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "library.executions": {"errors", "library.lines", "library.owner", "protocol", "session"},
     "library.runs": {
-        *("library.blocks", "library.bridge", "library.checks", "errors", "library.executions", "protocol", "session"),
+        *("library.blocks", "library.bridge", "library.checks", "errors", "library.executions", "library.pending"),
+        *("protocol", "session"),
     },
     "library.sandbox": {
         "library.blocks",

@@ -14,7 +14,7 @@ import atexit
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ..loops import call_soon_threadsafe
+from .pending import Pending
 
 __all__ = ["Bridge", "call", "call_async", "finalize", "get_bridge", "start", "submit"]
 
@@ -51,6 +52,13 @@ class Bridge:
         """In the loop: start a task that nobody waits for. Does nothing once everything has been closed."""
         if not self._is_over:
             self.tasks.start_soon(func, *args)
+
+    def spawn_call(self, pending: Pending[Any]) -> None:
+        """In the loop: start a call that somebody waits for."""
+        if self._is_over:
+            pending.fail(CancelledError())
+        else:
+            self.tasks.start_soon(pending.run)
 
     async def _own_tasks(self, *, task_status: TaskStatus[TaskGroup]) -> None:
         async with anyio.create_task_group() as group:
@@ -94,22 +102,24 @@ def call(func: Callable[..., Awaitable[T]], *args: Any) -> T:
 
     Works where the calling thread runs a loop of its own (an IPython kernel does), which then waits too.
     """
-    future = submit(func, *args)
+    pending = submit(func, *args)
     try:
-        return future.result()
+        return pending.result()
     except CancelledError:
         raise RuntimeError("the interpreter is shutting down") from None
     except BaseException:
-        future.cancel()
+        pending.cancel()
         raise
 
 
-def submit(func: Callable[..., Awaitable[T]], *args: Any) -> Future[T]:
-    """Run a coroutine function in the loop; gives its future, which a blocking caller waits for."""
+def submit(func: Callable[..., Awaitable[T]], *args: Any) -> Pending[T]:
+    """Run a coroutine function in the loop, for a blocking caller to wait for."""
     bridge = get_bridge()
     if threading.get_ident() == bridge.thread_id:
         raise RuntimeError("a blocking call from the library's own thread would wait for itself")
-    return bridge.portal.start_task_soon(func, *args)
+    pending = Pending(bridge.loop, func, args)
+    call_soon_threadsafe(bridge.loop, bridge.spawn_call, pending)
+    return pending
 
 
 async def call_async(func: Callable[..., Awaitable[T]], *args: Any) -> T:

@@ -71,6 +71,7 @@ class Execution:
     _settled: anyio.Event
     _waiting: anyio.CancelScope
     _taking: anyio.Lock
+    _giving: anyio.Lock
 
     def __init__(self, host: SessionHost, code: str, options: dict[str, Any]) -> None:
         self.output = RunOutputTail()
@@ -95,7 +96,7 @@ class Execution:
         self._queue = BatchQueue(QUEUE_EVENTS)
         self._finished, self._settled = anyio.Event(), anyio.Event()
         self._waiting = anyio.CancelScope()
-        self._taking = anyio.Lock()
+        self._taking, self._giving = anyio.Lock(), anyio.Lock()
         self._host.owner.check_alive()
         self._host.executions.add(self)
         self._host.owner.tasks.start_soon(self._live)
@@ -190,10 +191,11 @@ class Execution:
         `taken` is how often the reader has got something. What did not reach it, since its wait was broken off, is
         given again.
         """
-        if self._batch is None or taken == self._given:
-            self._batch = await self._next()
-            self._given += 1
-        return self._batch
+        async with self._giving:
+            if self._batch is None or taken == self._given:
+                self._batch = await self._next()
+                self._given += 1
+            return self._batch
 
     async def _next(self) -> list[Message]:
         events = [item.event for item in await self._queue.get_all()]

@@ -8,8 +8,6 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_futures
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from . import bridge
 from .blocks import BothBlocks
 from .checks import checked_environment, checked_timeout
 from .executions import Execution, SessionHost
+from .pending import Pending
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -43,7 +42,7 @@ class SandboxRun:
         self._session = session
         self._execution = execution
         self._readers = 0
-        self._receiving: Future[list[Message]] | None = None
+        self._receiving: Pending[list[Message]] | None = None
         self._taken = 0
         self._events: deque[Message] = deque()
         weakref.finalize(self, bridge.start, execution.unattended).atexit = False
@@ -60,12 +59,12 @@ class SandboxRun:
 
         An interrupted wait loses nothing: what it would have given comes with the next call.
         """
-        future = self._receiving = self._receiving or bridge.submit(self._execution.receive, self._taken)
-        if not wait_futures([future], timeout).done:
+        pending = self._receiving = self._receiving or bridge.submit(self._execution.receive, self._taken)
+        if not pending.wait(timeout):
             return None
         self._receiving = None
         self._taken += 1
-        return future.result()
+        return pending.result()
 
     def _keep(self, events: list[Message] | None) -> bool:
         """Have events wait for their reader; False at the end."""

@@ -6,7 +6,6 @@ import functools
 import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
-from concurrent.futures import wait as wait_futures
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -155,11 +154,11 @@ class Commands:
             sizes[name] = (done, size)
 
         bars = self._door.make_bars(named)
-        future = bridge.submit(functools.partial(work, on_progress=note))
+        pending = bridge.submit(functools.partial(work, on_progress=note))
         try:
             done = False
             while not done:
-                done = bool(wait_futures([future], _BAR_SECONDS).done)
+                done = pending.wait(_BAR_SECONDS)
                 self._door.check_interrupt()
                 for name, (sent, size) in list(sizes.items()):
                     if size >= BAR_BYTES:
@@ -167,11 +166,11 @@ class Commands:
                         bars.feed(Message("progress", content))
                 bars.tick()
         except BaseException:
-            future.cancel()
+            pending.cancel()
             bars.finish({"status": "error", "reason": "interrupted"})
             raise
-        bars.finish({"status": "ok" if future.exception() is None else "error"})
-        return future.result()
+        bars.finish({"status": "ok" if pending.error is None else "error"})
+        return pending.result()
 
     # ------------------------------------------------------------------ verbs
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_futures
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -93,15 +92,13 @@ class KernelDoor(Door):
         self.crossing.submit(self.use.output.feed, event).result()
 
     def call(self, func: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return self._wait(bridge.submit(func, *args))
-
-    def _wait(self, future: Future[T]) -> T:
+        pending = bridge.submit(func, *args)
         try:
-            while not wait_futures([future], _CHECK_SECONDS).done:
+            while not pending.wait(_CHECK_SECONDS):
                 self.check_interrupt()
-            return future.result()
+            return pending.result()
         except BaseException:
-            future.cancel()
+            pending.cancel()
             raise
 
     def check_interrupt(self) -> None:
@@ -109,7 +106,7 @@ class KernelDoor(Door):
             raise KeyboardInterrupt
 
     def pack(self, names: list[str]) -> Mapping[str, MagicSource]:
-        answer = self._wait(self.use.ask("pack", names=names)).check()
+        answer = self.call(partial(ask, self.use, "pack", names=names))
         if "missing" in answer.content:
             raise UsageError(f"there is no variable {str(answer.content['missing'])[:80]!r} here for -i")
         if faults := answer.texts("faults"):
