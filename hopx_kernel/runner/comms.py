@@ -7,9 +7,8 @@ import traceback
 from typing import Any, Callable, Dict, Optional, Set
 
 from ..protocol.messages import Message
-from . import progress
+from . import limits, progress
 from .base_shell import BaseShell
-from .limits import flush_c_stdio
 from .parents import current, set_last
 from .services import Services
 
@@ -89,9 +88,10 @@ class Comms:
 
     def tell_idle(self, message: Message) -> None:
         """Say that everything which a comm message has set off has happened."""
-        progress.finish_run(message.msg_id)
-        flush_c_stdio()
-        self._services.emit("status", {"execution_state": "idle"}, parent_id=message.msg_id)
+        with limits.room():
+            progress.finish_run(message.msg_id)
+            limits.flush_c_stdio()
+            self._services.emit("status", {"execution_state": "idle"}, parent_id=message.msg_id)
 
     def is_control(self, message: Message) -> bool:
         """Whether a message asks for the state of all widgets, on a comm that is for nothing else."""
@@ -109,8 +109,9 @@ class Comms:
                 _call_patiently(self._manager.comms[comm_id], to_jupyter(message))
             else:
                 getattr(self._manager, message.msg_type)(None, "", to_jupyter(message))
-        except Exception:  # of a widget that cannot tell its state
-            traceback.print_exc()
+        except BaseException:  # of a widget that cannot tell its state; not even its exit may end the calling thread
+            with limits.room():
+                traceback.print_exc()
         finally:
             if message.msg_type == "comm_close":
                 self._control_ids.discard(comm_id)

@@ -15,7 +15,10 @@ import termios
 import time
 from typing import Any, Callable, Tuple
 
-__all__ = ["FdPipes", "guard_fds"]
+__all__ = ["FdPipes", "exit_now", "guard_fds", "write_now"]
+
+#: `os._exit` and `os.write` as they are before `guard_fds`: they flush nothing, for which there may be no way any more.
+exit_now, write_now = os._exit, os.write
 
 #: How long text waits for the supervisor to empty the pipes, in seconds: only a supervisor that waits for the host
 #: itself takes so long, and then order between the two ways is given up before progress is.
@@ -112,7 +115,10 @@ def _flushing_for_fds(function: Callable[..., Any], flush: Callable[[], None]) -
 def _flushing(function: Callable[..., Any], flush: Callable[[], None]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any) -> Any:
-        flush()
+        try:
+            flush()
+        except (MemoryError, OSError):
+            pass  # who ends the process is not to be kept from it by text that cannot be sent
         return function(*args)
 
     return wrapper

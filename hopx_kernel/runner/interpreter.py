@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from ..errors import RemoteProtocolError
 from ..protocol.frames import load_message
@@ -22,7 +23,7 @@ from ..protocol.options import RunnerOptions
 from . import limits, parents, progress
 from .base_shell import BaseShell, CellRequest, error_content
 from .comms import Comms
-from .fd_order import FdPipes, guard_fds
+from .fd_order import FdPipes, exit_now, guard_fds
 from .forked import leave as leave_forked
 from .interrupts import Interrupts
 from .jsonable import safe_str
@@ -64,7 +65,8 @@ class Interpreter:
         self._comms = Comms(self._services)
         self._context = contextvars.copy_context()
         self._run: Optional[_RunClock] = None
-        self._starting = 0
+        self._inbox: Deque[Message] = deque()
+        self._cells: Deque[Message] = deque()
         self._queries: Dict[str, Callable[[Message], Dict[str, Any]]] = {
             "complete_request": self._complete,
             "inspect_request": self._inspect,
@@ -136,26 +138,25 @@ class Interpreter:
         """The thread that reads requests, so that some are answered while the main thread runs a cell."""
         pending = bytearray()
         block = bytearray(1 << 16)
-        while True:
-            try:
+        try:
+            while True:
                 count = self._sock.recv_into(block)
-            except OSError:
-                return  # it was closed by user code, which the main thread comes to know
-            if not count:  # the supervisor is gone, and nobody is left to be told why this process ends
-                os._exit(1)
-            try:
+                if not count:  # the supervisor is gone, and nobody is left to be told why this process ends
+                    exit_now(1)
                 limits.with_room(pending.extend, memoryview(block)[:count])
                 if block.find(b"\n", 0, count) < 0:
                     continue
                 *lines, pending = limits.with_room(pending.split, b"\n")
                 for line in lines:
-                    limits.with_room(self._take_line, line)
-            except MemoryError:
-                limits.give_up()
+                    self._take_line(line)
+        except OSError:
+            return  # it was closed by user code, which the main thread comes to know
+        except MemoryError:
+            limits.give_up()
 
     def _take_line(self, line: bytearray) -> None:
         try:
-            self._take(load_message(bytes(line)))
+            self._take(limits.with_room(_load, line))
         except (RemoteProtocolError, RuntimeError):
             return
 
@@ -175,22 +176,26 @@ class Interpreter:
             # A page that was reloaded asks for all widgets; they are not to be missing until a cell has ended.
             self._comms.handle_control(message)
         else:
-            self._loop.call_soon_threadsafe(self._dispatch, message)
+            limits.with_room(self._inbox.append, message)
+            limits.with_room(self._loop.call_soon_threadsafe, self._dispatch)
 
-    def _dispatch(self, message: Message) -> None:
-        """On the main thread, between and during cells as soon as the code lets it."""
+    def _dispatch(self) -> None:
+        """On the main thread, between and during cells as soon as the code lets it: take the next message, if there is one.
+
+        Where there is no memory this is called, and a task made, more often than once for a message.
+        """
         try:
-            limits.with_room(self._handle, message)
+            if self._cells:  # a task takes its first step later than what has been called soon
+                limits.with_room(self._loop.call_soon, self._dispatch)
+            elif self._inbox:
+                self._handle(self._inbox.popleft())
         except MemoryError:
             limits.give_up()
 
     def _handle(self, message: Message) -> None:
         if message.msg_type == "execute_request":
-            self._loop.create_task(self._execute(message))
-            self._starting += 1
-            return
-        if self._starting:  # a task takes its first step later than what has been called soon
-            self._loop.call_soon(self._dispatch, message)
+            limits.with_room(self._cells.append, message)
+            limits.with_room(self._start_cell)
             return
         self._interrupts.install()
         self._interrupts.code_runs = True
@@ -208,18 +213,19 @@ class Interpreter:
 
     # ------------------------------------------------------------------ running a cell
 
-    async def _execute(self, message: Message) -> None:
+    def _start_cell(self) -> None:
+        self._loop.create_task(self._execute())
+
+    async def _execute(self) -> None:
         try:
-            await self._run_cell(message)
+            if self._cells:
+                await self._run_cell(self._cells.popleft())
         except MemoryError:  # of ours: the code's own is its error
             limits.give_up()
 
     async def _run_cell(self, message: Message) -> None:
-        self._starting -= 1
         parent_id = message.msg_id
-        request = CellRequest.from_content(message.content)
-        clock = _RunClock(message.content.get("timeout_seconds"), message.content.get("started"))
-        self._begin(parent_id, request, clock)
+        request, clock = limits.with_room(self._begin, message)
         try:
             content = await drive(self._shell.run(request), self._context, self._interrupts)
         except BaseException as exc:  # an interrupt that hit the shell's own code
@@ -229,12 +235,12 @@ class Interpreter:
             self._interrupts.end_run()
         if self._interrupts.is_forked:
             leave_forked(failed=content["status"] != "ok")
-        content.update(
-            reason=clock.reason(content), stopped=True, kept=True, duration_seconds=time.monotonic() - clock.started
-        )
-        self._end(parent_id, content)
+        limits.with_room(self._end, parent_id, content, clock)
 
-    def _begin(self, parent_id: str, request: CellRequest, clock: _RunClock) -> None:
+    def _begin(self, message: Message) -> Tuple[CellRequest, _RunClock]:
+        parent_id = message.msg_id
+        request = CellRequest.from_content(message.content)
+        clock = _RunClock(message.content.get("timeout_seconds"), message.content.get("started"))
         parents.set_last(parent_id)
         self._context.run(parents.current.set, parent_id)
         self._services.allow_stdin = request.allow_stdin
@@ -251,20 +257,22 @@ class Interpreter:
         self._interrupts.begin_run(parent_id)
         self._comms.claim()
         self._interrupts.install()
+        return request, clock
 
-    def _end(self, parent_id: str, content: Dict[str, Any]) -> None:
+    def _end(self, parent_id: str, content: Dict[str, Any], clock: _RunClock) -> None:
+        content.update(
+            reason=clock.reason(content), stopped=True, kept=True, duration_seconds=time.monotonic() - clock.started
+        )
         self._services.allow_stdin = False
         self._run = None
         progress.finish_run(parent_id)
         limits.flush_c_stdio()
-        limits.with_room(self._outlet.send, Message("execute_reply", content, parent_id=parent_id))
+        self._outlet.send(Message("execute_reply", content, parent_id=parent_id))
         self._pipes.restore()
 
     def _failed(self, exc: BaseException, parent_id: str) -> Dict[str, Any]:
-        name = type(exc).__name__
-        evalue = "\n".join(filter(None, (safe_str(exc), limits.explain(exc))))
-        error = error_content(name, evalue, [f"{name}: {evalue}"])
-        limits.with_room(self._services.emit, "error", error, None, None, parent_id)
+        error = limits.with_room(_content_of, exc)
+        self._services.emit("error", error, parent_id=parent_id)
         return {"status": "error", **error, **limits.told(exc), "user_expressions": {}, "payload": []}
 
     def _explain_interrupt(self) -> str:
@@ -276,12 +284,16 @@ class Interpreter:
     # ------------------------------------------------------------------ queries
 
     def _answer(self, message: Message) -> None:
-        try:
-            content = self._queries[message.msg_type](message)
-        except Exception as exc:
-            content = {"status": "error", "ename": type(exc).__name__, "evalue": str(exc), "traceback": []}
-        reply = message.msg_type.replace("_request", "_reply")
-        self._outlet.send(Message(reply, content, parent_id=message.msg_id))
+        with limits.room():
+            try:
+                content = self._queries[message.msg_type](message)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as exc:  # an exit too: of an object of the user's that was asked for its names
+                evalue = " ".join(filter(None, (safe_str(exc), limits.explain(exc))))
+                content = {"status": "error", "ename": type(exc).__name__, "evalue": evalue, "traceback": []}
+            reply = message.msg_type.replace("_request", "_reply")
+            self._outlet.send(Message(reply, content, parent_id=message.msg_id))
 
     def _complete(self, message: Message) -> Dict[str, Any]:
         code, cursor_pos, own = message.content["code"], message.content["cursor_pos"], message.content.get("own")
@@ -325,10 +337,20 @@ class _RunClock:
         return "timeout" if self.is_late() else "interrupted"
 
 
+def _load(line: bytearray) -> Message:
+    return load_message(bytes(line))
+
+
+def _content_of(exc: BaseException) -> Dict[str, Any]:
+    name = type(exc).__name__
+    evalue = "\n".join(filter(None, (safe_str(exc), limits.explain(exc))))
+    return error_content(name, evalue, [f"{name}: {evalue}"])
+
+
 def leave() -> None:
     """End as a process whose connection is gone; the supervisor knows what it means."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGPIPE)
+    signal.raise_signal(signal.SIGPIPE)  # `os.kill` would flush what cannot be sent any more
 
 
 def _change_directory(path: str) -> None:

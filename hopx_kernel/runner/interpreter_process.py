@@ -10,6 +10,7 @@ import socket
 from typing import Callable, List, Optional, Tuple
 
 from ..protocol.frames import MAX_MESSAGE_BYTES
+from .fd_order import exit_now, write_now
 from .fd_text import FdPipe
 from .host_link import high_fd
 
@@ -144,9 +145,9 @@ def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe
     except BaseException:
         import traceback
 
-        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+        write_now(2, traceback.format_exc().encode("utf-8", "replace"))
     finally:
-        os._exit(1)
+        exit_now(1)
 
 
 def _open_fds() -> List[int]:

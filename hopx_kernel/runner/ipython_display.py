@@ -99,11 +99,11 @@ class SandboxDisplayHook(_Sender, DisplayHook):
 
     Attributes
     ----------
-    has_failed : bool
-        Whether an error was shown while a value was being displayed.
+    error : BaseException or None
+        The limit that a value met when it was to be displayed, and was not; IPython shows it, and counts the cell as done.
     """
 
-    has_failed = False
+    error: Optional[BaseException] = None
     _content: Optional[Dict[str, Any]] = None
 
     def __call__(self, result: Any = None) -> None:
@@ -111,6 +111,11 @@ class SandboxDisplayHook(_Sender, DisplayHook):
             super().__call__(result)
         finally:
             self._content = None
+
+    def note_error(self, exc: Optional[BaseException]) -> None:
+        """Note an error that is being shown, if a value is being displayed."""
+        if self._content is not None:
+            self.error = exc
 
     def start_displayhook(self) -> None:
         self._content = {"data": {}, "metadata": {}}
@@ -130,6 +135,7 @@ class SandboxDisplayHook(_Sender, DisplayHook):
             pass  # user code has put something else there, or closed it: the value is shown all the same
         content, self._content = self._content, None
         if content is not None and content["data"]:
+            self.error = None  # one form of several could not be made
             self._send("execute_result", content)
         self._is_active = False
 

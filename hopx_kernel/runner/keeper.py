@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Callable, Optional
 
 from ..errors import ProtocolError
 from ..protocol.frames import load_message
 from ..protocol.messages import Message, Role, check_message
+from . import limits
 from .fd_text import FdPipe, TextJoiner
 from .interpreter_process import ChildMain, InterpreterProcess, describe_status
 from .outbox import Outbox
@@ -122,6 +124,8 @@ class Keeper:
             return
         text, signal_name, exit_code = describe_status(status)
         death = self._death or Death("died", "InterpreterDied", f"The interpreter {text}; variables are lost.")
+        if self._death is None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == limits.NO_ROOM_SIGNAL:
+            death = Death("limit", "SandboxLimitError", limits.no_room(), "memory")
         self._death = death
         self._drain(process)
         self._failed_starts += 0 if process.is_ready else 1

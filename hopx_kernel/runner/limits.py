@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import resource
 import signal
 import sys
 import threading
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+import time
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
 from .jsonable import safe_str
 
 __all__ = [
+    "NO_ROOM_SIGNAL",
     "OPTIONS",
     "apply",
     "explain",
@@ -22,14 +24,24 @@ __all__ = [
     "format_bytes",
     "give_up",
     "limit_of",
+    "no_room",
     "reset_after_fork",
-    "room_to_report",
+    "room",
     "told",
     "with_room",
+    "without_room",
 ]
 
-#: What is kept back of a limit for showing the error that says it was reached.
-_MEMORY_ROOM, _FILES_ROOM = 32 << 20, 16
+#: What is kept back of a limit for our own work, such as showing the error that says it was reached. User code in other
+#: threads may take it as well, while the limits are raised; then there is as much again, so many times.
+_MEMORY_ROOM, _FILES_ROOM, _ROOMS = 32 << 20, 16, 4
+
+#: Memory that our own work needs in a row, and what is given back where there is none even for raising the limits: Python's
+#: calls need a page or two now and then.
+_ENOUGH, _SPARE = 4 << 20, 1 << 20
+
+#: How often our own work is tried, and the seconds in between, in which threads that take all memory come to its end.
+_TRIES, _PAUSE_SECONDS = range(10), 0.01
 
 #: Directories in a sandbox that have a size of their own.
 WRITABLE, SHARED_MEMORY = ("/workspace", "/app", "/tmp"), "/dev/shm"
@@ -42,56 +54,154 @@ OPTIONS = {
     "disk": ("disk_limit", "disk_bytes"),
 }
 
+
+class _Limit:
+    """One limit with room. Its values are made before there is no memory."""
+
+    def __init__(self, kind: int, soft: int, room: int, ceiling: int) -> None:
+        self.kind = kind
+        self._usual = (soft, ceiling)
+        self._raised = [(min(soft + number * room, ceiling), ceiling) for number in range(1, _ROOMS + 1)]
+
+    def set(self, raised: bool) -> None:
+        """Raise it, or set what was there before: user code may have set it too."""
+        present = resource.getrlimit(self.kind)
+        if not raised:
+            if present in self._raised:
+                self._apply(self._usual)
+            return
+        if present not in self._raised:
+            self._usual = present
+        while True:
+            self._apply(self._raised[0])
+            if len(self._raised) == 1 or self.kind != resource.RLIMIT_DATA or _is_enough():
+                return
+            del self._raised[0]  # user code has taken it
+
+    def _apply(self, values: Tuple[int, int]) -> None:
+        try:
+            resource.setrlimit(self.kind, values)
+        except (OSError, ValueError):
+            pass  # user code has lowered it for good
+
+
+def _map(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+def _is_enough() -> bool:
+    try:
+        _map(_ENOUGH).close()
+        return True
+    except (MemoryError, OSError):
+        return False
+
+
+#: `mallopt`'s parameter for the number of heaps.
+_M_ARENA_MAX = -8
+
 _options = [RunnerOptions()]
-_room: Dict[int, Tuple[int, int]] = {}
+_limits: List[_Limit] = []
 _raising = [threading.Lock()]
 _raised = [0]
 
-_NO_ROOM = b"The code has used all memory that the sandbox has, and left none for the interpreter to go on with.\n"
+_spare = [_map(_SPARE)]
+
+#: What a process ends by that has no memory for our own work either: one that nothing else sends.
+NO_ROOM_SIGNAL: int = signal.SIGRTMAX - 7 if hasattr(signal, "SIGRTMAX") else signal.SIGKILL
 
 
 def apply(options: RunnerOptions, alone: bool = True) -> None:
     """Set the limits of this process and of all that it starts; `alone` says whether the user's processes are the sandbox's."""
     _options[0] = options
+    if options.memory_bytes is not None:
+        _use_one_heap()
     # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count what numerical libraries merely reserve.
-    _limit("RLIMIT_DATA", options.memory_bytes, _MEMORY_ROOM)
+    _limit("RLIMIT_DATA", options.memory_bytes, _MEMORY_ROOM, _ROOMS)
     if alone:  # elsewhere it would count all that the user runs on this machine
         _limit("RLIMIT_NPROC", options.processes, 0)
     _limit("RLIMIT_NOFILE", options.open_files, _FILES_ROOM)
     _limit("RLIMIT_CORE", 0, 0)
 
 
-def _limit(name: str, value: Optional[int], room: int) -> None:
+def _use_one_heap() -> None:
+    """Have all threads of this process allocate from one heap, as far as the C library is GNU's.
+
+    Each would have heaps of its own, which RLIMIT_DATA goes on counting when all in them is free, and out of which no
+    other is served: code that has given its memory back would get no large block any more. The heaps are there for
+    threads that allocate at the same time, which those of Python seldom do.
+    """
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    except (ImportError, AttributeError, OSError):
+        pass
+
+
+def _limit(name: str, value: Optional[int], room: int, rooms: int = 1) -> None:
     kind = getattr(resource, name, None)
     if kind is None or value is None:
         return
     hard = resource.getrlimit(kind)[1]
-    ceiling = value + room if hard == resource.RLIM_INFINITY else min(value + room, hard)
+    ceiling = value + rooms * room if hard == resource.RLIM_INFINITY else min(value + rooms * room, hard)
     soft = max(min(value, ceiling - room), ceiling // 2)
     try:
         resource.setrlimit(kind, (soft, ceiling))
-        _room[kind] = (soft, ceiling)
     except (OSError, ValueError):
-        pass  # the supervisor watches the same limits from outside
+        return  # the supervisor watches the same limits from outside
+    if soft < ceiling:
+        _limits.append(_Limit(kind, soft, room, ceiling))
 
 
-@contextmanager
-def room_to_report() -> Iterator[None]:
-    """Raise the limits a little while an error is shown: the code that hit one may have left nothing to show it with."""
-    _raise_limits(1)
-    try:
-        yield
-    finally:
-        _raise_limits(-1)
+class _Room:
+    """Counts from its entry to its exit for raised limits, or against them. Made before there is no memory."""
+
+    def __init__(self, by: int) -> None:
+        self._by = by
+
+    def __enter__(self) -> None:
+        try:
+            _raise_limits(self._by)
+        except MemoryError:
+            _spare[0].close()
+            _raise_limits(self._by)
+
+    def __exit__(self, *exc_info: Any) -> None:
+        _raise_limits(-self._by)
+
+
+_ROOM, _WITHOUT_ROOM = _Room(1), _Room(-1)
+
+
+def room() -> ContextManager[None]:
+    """Raise the limits a little for work of ours: user code may have left nothing to do it with."""
+    return _ROOM
+
+
+def without_room() -> ContextManager[None]:
+    """Take back, inside of a `room`, what it has raised: for code of the user's."""
+    return _WITHOUT_ROOM
 
 
 def with_room(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function of ours, and again with raised limits where user code has left no memory for it."""
+    """Call a function of ours, and again with raised limits where user code has left no memory for it.
+
+    For what may be done twice: a `MemoryError` may come when most of it has happened.
+    """
     try:
         return function(*args)
     except MemoryError:
-        with room_to_report():
-            return function(*args)
+        pass
+    for _ in _TRIES:
+        try:
+            with _ROOM:
+                return function(*args)
+        except MemoryError:
+            _spare[0].close()
+            time.sleep(_PAUSE_SECONDS)
+    with _ROOM:
+        return function(*args)
 
 
 def reset_after_fork() -> None:
@@ -100,23 +210,29 @@ def reset_after_fork() -> None:
 
 
 def give_up() -> None:
-    """End this process, in which there is no memory for our own work either; its end frees what it holds."""
-    os.write(2, _NO_ROOM)
-    os.kill(os.getpid(), signal.SIGKILL)
+    """End this process, in which there is no memory for our own work either; its end frees what it holds.
+
+    Not by `os.kill`, before which text would be flushed, for which there is no memory.
+    """
+    while True:
+        try:
+            signal.raise_signal(NO_ROOM_SIGNAL)
+            signal.raise_signal(signal.SIGKILL)  # user code has a handler of its own for the other
+        except MemoryError:
+            _spare[0].close()
 
 
 def _raise_limits(by: int) -> None:
     with _raising[0]:
-        _raised[0] += by
-        for kind, (soft, ceiling) in _room.items():
-            _set_soft(kind, ceiling if _raised[0] else soft, ceiling)
-
-
-def _set_soft(kind: int, soft: int, ceiling: int) -> None:
-    try:
-        resource.setrlimit(kind, (soft, ceiling))
-    except (OSError, ValueError):
-        pass  # user code has lowered it for good
+        count = _raised[0] + by
+        if count <= 0 and _spare[0].closed:
+            try:
+                _spare[0] = _map(_SPARE)
+            except (MemoryError, OSError):
+                pass  # the next time, when user code has given some back
+        for limit in _limits:
+            limit.set(count > 0)
+        _raised[0] = count
 
 
 def limit_of(exc: Optional[BaseException]) -> str:
@@ -133,6 +249,14 @@ def limit_of(exc: Optional[BaseException]) -> str:
     if (code == errno.EAGAIN or thread) and options.processes is not None:
         return "processes"
     return ""
+
+
+def no_room() -> str:
+    """What to say of an interpreter that has ended by `NO_ROOM_SIGNAL`."""
+    return (
+        "The code has used all memory and left none for the interpreter to go on with; "
+        f"it was ended, variables are lost {_option('memory')}."
+    )
 
 
 def told(exc: Optional[BaseException]) -> Dict[str, str]:

@@ -9,8 +9,9 @@ import asyncio
 import contextvars
 import selectors
 import types
-from typing import Any, Callable, Coroutine, Generator, Optional
+from typing import Any, Callable, Coroutine, Dict, Generator, Optional
 
+from . import limits
 from .forked import leave
 from .interrupts import Interrupts
 
@@ -28,15 +29,38 @@ class _Selector(selectors.DefaultSelector):
         self.interrupts.waits = True
         try:
             return super().select(timeout)
+        except MemoryError:  # to wait with raised limits would be to wait in vain
+            return limits.with_room(super().select, 0)
         finally:
             self.interrupts.waits = False
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Loses no step of a task, and nothing that was to be called, where there is no memory for it."""
+
+    def _read_from_self(self) -> None:
+        try:
+            limits.with_room(super()._read_from_self)  # type: ignore[misc]
+        except MemoryError:
+            pass  # the loop is told again what it has not read
+
+    def call_exception_handler(self, context: Dict[str, Any]) -> None:
+        """Report what a callback has raised; where one could not even be called the process ends: it would wait for ever."""
+        handle, exc = context.get("handle"), context.get("exception")
+        if isinstance(exc, MemoryError) and handle is not None and exc.__traceback__ is not None:
+            owner = getattr(handle._callback, "__self__", None)
+            # The traceback ends in the loop: a task's step, being C code, has no frames.
+            is_ours = isinstance(owner, asyncio.Task) or type(owner).__module__.startswith(f"{__package__}.")
+            if exc.__traceback__.tb_next is None and is_ours:
+                limits.give_up()
+        super().call_exception_handler(context)
 
 
 def make_loop(interrupts: Interrupts) -> asyncio.AbstractEventLoop:
     """A new loop, set as the thread's own."""
     selector = _Selector()
     selector.interrupts = interrupts
-    loop = asyncio.SelectorEventLoop(selector)
+    loop = _Loop(selector)
     asyncio.set_event_loop(loop)
     return loop
 

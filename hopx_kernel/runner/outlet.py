@@ -12,7 +12,8 @@ import socket
 import sys
 import threading
 import time
-from typing import Any, Callable, List, Optional
+from collections import deque
+from typing import Any, Callable, Deque, List, Optional
 
 from ..errors import LocalProtocolError
 from ..protocol.frames import dump_message
@@ -44,14 +45,18 @@ _quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 
 
 class _Segment:
-    """Text of one request on one stream, written in a row; or, without a name, an event's line."""
+    """Text of one request on one stream, written in a row; or, without a name, an event's line.
 
-    __slots__ = ("name", "parent_id", "parts")
+    `text` is what has been taken out of `parts`, and sent up to `sent`: whoever meets the end of the memory goes on there.
+    """
+
+    __slots__ = ("name", "parent_id", "parts", "sent", "text")
 
     def __init__(self, parent_id: str, name: str, part: Any) -> None:
         self.parent_id = parent_id
         self.name = name
         self.parts: List[Any] = [part]
+        self.text, self.sent = "", 0
 
 
 class Outlet:
@@ -71,7 +76,7 @@ class Outlet:
         self._sock = sock
         self._interrupts = interrupts
         self._settle = settle
-        self._segments: List[_Segment] = []
+        self._segments: Deque[_Segment] = deque()
         self._open: Optional[_Segment] = None
         self._long = 0
         self._lock = threading.Lock()
@@ -79,7 +84,8 @@ class Outlet:
         self._credit = LINES_AT_ONCE
         self._flooded = False
         self._armed = False
-        self._wake = threading.Event()
+        self._asleep = threading.Lock()  # held while the ticker has nothing to do; an `Event` would need memory
+        self._asleep.acquire()
         self.is_forked = False
 
     # ------------------------------------------------------------------ in
@@ -110,10 +116,10 @@ class Outlet:
             if length > LONG_TEXT:
                 self._long += length
                 if self._long > LONG_BOUND:
-                    self.flush()
+                    self._try_flush()
             if self._flooded:
                 if len(segment.parts) > WAITING_WRITES:
-                    self.flush()
+                    self._try_flush()
             elif text[-1:] == "\n":
                 self.flush_soon()
             elif not self._armed:
@@ -130,9 +136,15 @@ class Outlet:
                 self._flooded = True
             if not self._armed:
                 self._arm()
-            self.flush()
+            self._try_flush()
         elif len(self._segments) > WAITING_WRITES:
+            self._try_flush()
+
+    def _try_flush(self) -> None:
+        try:
             self.flush()
+        except MemoryError:
+            self._arm()  # it stands in line, and leaves when the ticker comes by
 
     def send(self, message: Message) -> None:
         """Send an event after everything that was written before it.
@@ -142,15 +154,10 @@ class Outlet:
         if self.is_forked:
             self._send_as_text(message)
             return
-        try:
-            line = dump_message(message)
-        except LocalProtocolError:
-            line = dump_message(_cleaned(message))
-        if b"\\ud" in line:
-            line = dump_message(_cleaned(message))
-        self._segments.append(_Segment("", "", line))
+        segment = limits.with_room(_line_of, message)
+        limits.with_room(self._segments.append, segment)
         self._open = None
-        self.flush()
+        self._try_flush()
 
     # ------------------------------------------------------------------ out
 
@@ -167,29 +174,34 @@ class Outlet:
             try:
                 while self._segments:
                     self._settle()
-                    for segment in self._take_segments():
-                        limits.with_room(self._send_segment, segment)
+                    self._send_segments(len(self._segments))
             finally:
                 self._owner = 0
 
-    def _take_segments(self) -> List[_Segment]:
+    def _send_segments(self, count: int) -> None:
+        """Send the first ones; each stays in line until it has been sent, for there may be no memory to send it with."""
         self._open, self._long = None, 0
-        taken = self._segments[:]
-        del self._segments[: len(taken)]
-        return taken
+        for _ in range(count):
+            try:
+                limits.with_room(self._send_segment, self._segments[0])
+            except MemoryError:
+                raise
+            except BaseException:
+                self._segments.popleft()  # nobody will ever take it
+                raise
+            self._segments.popleft()
 
     def _send_segment(self, segment: _Segment) -> None:
         if not segment.name:
-            self._sock.sendall(segment.parts[0] + b"\n")
+            self._sock.sendall(segment.parts[0])
             return
-        text, start = _take_text(segment), 0
-        try:
-            text = printable(text)
-            for start in range(0, len(text), TEXT_BOUND):
-                self._send_text(segment, text[start : start + TEXT_BOUND])
-        except MemoryError:
-            segment.parts.insert(0, text[start:] if start else text)
-            raise
+        if not segment.text:
+            segment.text = _take_text(segment)
+        while segment.sent < len(segment.text):
+            end = segment.sent + TEXT_BOUND
+            self._send_text(segment, segment.text[segment.sent : end])
+            segment.sent = end
+        segment.text, segment.sent = "", 0
 
     def _send_text(self, segment: _Segment, text: str) -> None:
         head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (
@@ -202,39 +214,45 @@ class Outlet:
 
     def _arm(self) -> None:
         self._armed = True
-        self._wake.set()
+        if self._asleep.locked():
+            try:
+                self._asleep.release()
+            except RuntimeError:
+                pass  # another thread has done so in between
 
     def start_ticker(self) -> None:
         """Start the thread that sends what nobody else does."""
         threading.Thread(target=self._tick, name="hopx-ticker", daemon=True).start()
 
     def _tick(self) -> None:
+        is_done = True
         while True:
             try:
+                if is_done:
+                    self._asleep.acquire()
+                is_done = False
+                time.sleep(PARTIAL_SECONDS)
                 self._tick_on()
+                is_done = True
             except MemoryError:
-                self._wake.set()  # what could not be sent is sent by the next turn
+                continue  # what could not be sent is sent by the next turn
 
     def _tick_on(self) -> None:
+        pause = FLOOD_SECONDS
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            time.sleep(PARTIAL_SECONDS)
-            pause = FLOOD_SECONDS
-            while True:
-                waiting = sum([len(segment.parts) for segment in self._segments[:]])
-                busy = waiting or self._credit < LINES_AT_ONCE
-                self.flush()
-                self._flooded = self._flooded and waiting > QUIET_WRITES
-                self._credit = LINES_AT_ONCE
-                if not busy:
-                    break
-                pause = min(pause * 1.5, LONG_FLOOD_SECONDS) if self._flooded else FLOOD_SECONDS
-                time.sleep(pause)
-            self._flooded = False
-            self._armed = False
-            # A write between the flush and the line above found the ticker armed.
+            waiting = sum([len(segment.parts) for segment in list(self._segments)])
+            busy = waiting or self._credit < LINES_AT_ONCE
             self.flush()
+            self._flooded = self._flooded and waiting > QUIET_WRITES
+            self._credit = LINES_AT_ONCE
+            if not busy:
+                break
+            pause = min(pause * 1.5, LONG_FLOOD_SECONDS) if self._flooded else FLOOD_SECONDS
+            time.sleep(pause)
+        self._flooded = False
+        self._armed = False
+        # A write between the flush and the line above found the ticker armed.
+        self.flush()
 
     # ------------------------------------------------------------------ forked children
 
@@ -245,7 +263,8 @@ class Outlet:
         self._flooded, self._armed, self._credit = False, True, sys.maxsize
         self._lock = threading.Lock()
         self._owner = 0
-        self._take_segments()
+        self._segments.clear()
+        self._open, self._long = None, 0
         self._sock.close()
 
     def _send_as_text(self, message: Message) -> None:
@@ -256,18 +275,30 @@ class Outlet:
         self.flush()
 
     def _write_to_fds(self) -> None:
-        for segment in self._take_segments():
+        self._open, self._long = None, 0
+        while self._segments:
+            segment = self._segments.popleft()
             if segment.name:
-                text = printable(_take_text(segment))
+                text = _take_text(segment)
                 write_all(2 if segment.name == "stderr" else 1, text.encode("utf-8", "replace"))
 
 
 def _take_text(segment: _Segment) -> str:
     parts = segment.parts
     count = len(parts)
-    text = "".join(parts[:count])
+    text = printable("".join(parts[:count]))
     del parts[:count]
     return text
+
+
+def _line_of(message: Message) -> _Segment:
+    try:
+        line = dump_message(message)
+    except LocalProtocolError:
+        line = dump_message(_cleaned(message))
+    if b"\\ud" in line:
+        line = dump_message(_cleaned(message))
+    return _Segment("", "", line + b"\n")
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -60,7 +60,7 @@ class PlainShell(BaseShell):
         except BaseException as exc:
             if self.interrupted and isinstance(exc, CancelledError):
                 exc = KeyboardInterrupt().with_traceback(exc.__traceback__)
-            with limits.room_to_report():
+            with limits.room():
                 self._show(exc)
         content: Dict[str, Any] = {"status": "error" if self._error else "ok", "execution_count": count, "payload": []}
         content.update(self._error)
@@ -69,6 +69,18 @@ class PlainShell(BaseShell):
         return content
 
     async def _run_code(self, request: CellRequest, count: int) -> None:
+        with limits.room():  # a cell that gives memory back has to begin first
+            body, last = self._prepare(request, count)
+        if body is not None:
+            await self._evaluate_code(body)
+        if last is None:
+            return
+        value = await self._evaluate_code(last)
+        if not request.silent and not request.code.rstrip().endswith(";"):
+            self._display(value, count)
+
+    def _prepare(self, request: CellRequest, count: int) -> Tuple[Optional[types.CodeType], Optional[types.CodeType]]:
+        """Compile a cell: its statements, and the expression at its end."""
         filename = f"<cell {count}>"
         lines = request.code.splitlines(keepends=True)
         linecache.cache[filename] = (len(request.code), None, lines, filename)
@@ -80,24 +92,19 @@ class PlainShell(BaseShell):
         if tree.body and isinstance(tree.body[-1], ast.Expr):
             last = tree.body[-1]
             del tree.body[-1]
-        if tree.body:
-            code = self._compile(tree, filename, "exec")
-            self._flags |= code.co_flags & _FUTURE_FLAGS
-            await self._await(eval(code, self._namespace))
-        if last is None:
-            return
-        value = await self._await(eval(self._compile(ast.Expression(last.value), filename, "eval"), self._namespace))
-        if not request.silent and not request.code.rstrip().endswith(";"):
-            self._display(value, count)
+        body = self._compile(tree, filename, "exec") if tree.body else None
+        if body is not None:
+            self._flags |= body.co_flags & _FUTURE_FLAGS
+        return body, None if last is None else self._compile(ast.Expression(last.value), filename, "eval")
 
     def _compile(self, tree: Any, filename: str, mode: str) -> types.CodeType:
         code: types.CodeType = compile(tree, filename, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._flags, True)
-        self._is_async = bool(code.co_flags & inspect.CO_COROUTINE)
         return code
 
-    async def _await(self, value: Any) -> Any:
+    async def _evaluate_code(self, code: types.CodeType) -> Any:
+        value = eval(code, self._namespace)
         # Only code that awaits gives a coroutine of its own; one that the cell merely made stays a value.
-        return await value if self._is_async else value
+        return await value if code.co_flags & inspect.CO_COROUTINE else value
 
     def _display(self, value: Any, count: Optional[int] = None) -> None:
         if value is None:

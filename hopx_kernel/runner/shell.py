@@ -8,7 +8,8 @@ import os
 import sys
 import tempfile
 from asyncio import CancelledError
-from typing import Any, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from IPython.core import page, release
 from IPython.core.autocall import ZMQExitAutocall
@@ -49,6 +50,7 @@ class SandboxShell(InteractiveShell):
     last_traceback: Optional[List[str]] = None
     last_evalue: str = ""
     was_cancelled = False
+    _has_room = False
     _note_of_calls = ""
 
     @default("exiter")
@@ -119,6 +121,27 @@ class SandboxShell(InteractiveShell):
         if self.kernel is not None:
             self.kernel.set_parent(None, parent)
 
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Raised limits for all that a run needs but the code itself: a cell that gives memory back has to begin first."""
+        with limits.room():
+            self._has_room = True
+            try:
+                yield
+            finally:
+                self._has_room = False
+
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
+        """Run compiled code of the user's, which has no part in the raised limits."""
+        if not self._has_room:  # it is called by the user's code
+            return await super().run_code(code_obj, result, async_=async_)
+        self._has_room = False
+        try:
+            with limits.without_room():
+                return await super().run_code(code_obj, result, async_=async_)
+        finally:
+            self._has_room = True
+
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> Any:
         """Show an exception; the cancellation by which an interrupt stops a suspended cell is a `KeyboardInterrupt`."""
         if exc_tuple is None and self.was_cancelled and isinstance(sys.exc_info()[1], CancelledError):
@@ -129,8 +152,10 @@ class SandboxShell(InteractiveShell):
         exc = exc_tuple[1] if exc_tuple is not None else sys.exc_info()[1]
         if self.services is not None:
             self.services.leave_if_forked(exc)
+        if limits.limit_of(exc):
+            self.displayhook.note_error(exc)  # type: ignore[attr-defined]
         self._note_of_calls = note_of_calls(hide_own_frames(exc))
-        with limits.room_to_report():
+        with limits.room():
             return super().showtraceback(exc_tuple, *args, **options)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
@@ -209,17 +234,23 @@ class IPythonShell(BaseShell):
         services.beside = Beside(services, self._ip)
 
     async def run(self, request: CellRequest) -> Dict[str, Any]:
+        with self._ip.room():
+            return await self._run(request)
+
+    async def _run(self, request: CellRequest) -> Dict[str, Any]:
         ip = self._ip
         if request.execution_count is not None:
             ip.execution_count = request.execution_count
         count = ip.execution_count
         ip.last_traceback, ip.last_evalue, ip.was_cancelled = None, "", False
         result = await self._run_cell(request)
-        error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
-        failed = not result.success or ip.displayhook.has_failed
+        errors = (result.error_before_exec, result.error_in_exec, ip.displayhook.error)
+        error = next((one for one in errors if one is not None), None)
+        ip.displayhook.error = None
+        failed = error is not None
         content: Dict[str, Any] = {"status": "error" if failed else "ok", "execution_count": count}
         if failed:
-            name = str(type(error).__name__) if error is not None else "DisplayError"
+            name = str(type(error).__name__)
             if ip.was_cancelled and isinstance(error, CancelledError):
                 name = "KeyboardInterrupt"
             evalue = ip.last_evalue or " ".join(filter(None, (safe_str(error), _note(error))))
@@ -234,7 +265,7 @@ class IPythonShell(BaseShell):
 
     async def _run_cell(self, request: CellRequest) -> Any:
         ip = self._ip
-        ip.displayhook.has_failed = False
+        ip.displayhook.error = None
         fault = None
         try:
             transformed = ip.transform_cell(request.code)

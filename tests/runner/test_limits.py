@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import pytest
 
-from hopx_kernel.protocol import RunnerOptions
+from hopx_kernel.protocol import Message, RunnerOptions
 
 from .client import RunnerClient, open_runner
 
@@ -32,31 +36,111 @@ def test_memory_limit_of_growing_data_is_named() -> None:
 
 TAKE = """
 import threading
-kept, go_on = [], threading.Event()
-def take():
+kept, stopped, go, go_on = [], [False] * 4, threading.Event(), threading.Event()
+def take(number):
+    go.wait()
+    try:
+        while True: kept.append(bytearray(SIZE))
+    except MemoryError:
+        stopped[number] = True
     while True:
-        try: kept.append(bytearray(SIZE))
-        except MemoryError: return go_on.wait()
-threads = [threading.Thread(target=take, daemon=True) for _ in range(4)]
+        try: return go_on.wait()
+        except MemoryError: pass
+threads = [threading.Thread(target=take, args=(number,), daemon=True) for number in range(4)]
 for thread in threads: thread.start()
+go.set()
 """
 
 
-@pytest.mark.parametrize("size", [1 << 16, 1 << 20])
-def test_code_that_keeps_all_memory_does_not_silence_its_interpreter(size: int) -> None:
-    with open_runner(RunnerOptions(cwd="/tmp", memory_bytes=GIB // 4)) as runner:
+@contextmanager
+def open_full_runner(size: int, python: Sequence[str] = (sys.executable,)) -> Iterator[RunnerClient]:
+    """A runner whose interpreter has had all its memory taken by threads, in blocks of `size` bytes."""
+    with open_runner(RunnerOptions(cwd="/tmp", memory_bytes=GIB // 4), python=python) as runner:
         runner.run(TAKE.replace("SIZE", str(size)))
-        for _ in range(5):
-            result = runner.run("print('x' * 10)", timeout=30)
-            assert result.reply["status"] == "ok" or "memory" in (result.text + result.reply["evalue"]).lower()
-        # Each of these may still meet the end of the memory, until the threads have given theirs back.
-        values: list[str] = []
-        for _ in range(100):
-            runner.run("kept.clear(); go_on.set()")
-            values += [data["data"]["text/plain"] for data in runner.run("1 + 1").of("execute_result")]
-            if values:
+        for _ in range(1000):
+            result = runner.run("print(all(stopped))", timeout=30)
+            assert result.reply["status"] == "ok" or result.reply["limit"] == "memory", result.reply
+            if result.text == "True\n":
                 break
-        assert values == ["2"]
+        yield runner
+
+
+@pytest.mark.parametrize(("size", "afterwards"), [(1 << 10, 16 << 20), (1 << 16, 64 << 20), (1 << 20, 64 << 20)])
+def test_code_that_keeps_all_memory_does_not_silence_its_interpreter(size: int, afterwards: int) -> None:
+    with open_full_runner(size) as runner:
+        for _ in range(5):
+            assert runner.run("print('x' * 10)").text == "x" * 10 + "\n"
+            assert runner.run("1 + 1").value == "2"
+        assert "memory limit of 256 MiB" in runner.run("data = bytearray(64 << 20)").error["evalue"]
+        assert runner.run("kept.clear(); go_on.set()").reply["status"] == "ok"
+        assert runner.run("for thread in threads: thread.join()\n1 + 1").value == "2"
+        assert runner.run(f"len(bytearray({afterwards}))").value == str(afterwards)
+        assert not [event for event in runner.events if event.msg_type == "interpreter_died"]
+
+
+def test_plain_python_gives_back_memory_that_was_all_taken() -> None:
+    with open_full_runner(1 << 10, (sys.executable, "-I", "-S")) as runner:
+        assert runner.run("1 + 1").value == "2"
+        assert runner.ask("complete_request", code="kep", cursor_pos=3)["matches"] == ["kept"]
+        assert runner.run("kept.clear(); go_on.set()").reply["status"] == "ok"
+        assert runner.run(f"len(bytearray({16 << 20}))").value == str(16 << 20)
+
+
+def test_questions_and_comms_are_answered_where_all_memory_is_taken() -> None:
+    with open_full_runner(1 << 10) as runner:
+        assert runner.ask("complete_request", code="kep", cursor_pos=3)["matches"] == ["kept"]
+        assert runner.ask("inspect_request", code="take", cursor_pos=4, detail_level=1)["found"]
+        assert runner.ask("is_complete_request", code="for a in b:")["status"] == "incomplete"
+        code = "import comm\ndef opened(comm, message): comm.on_msg(lambda message: comm.send({'got': kept is not None}))\n"
+        assert runner.run(code + "comm.get_comm_manager().register_target('t', opened)").reply["status"] == "ok"
+        runner.send(Message("comm_open", {"comm_id": "one", "target_name": "t", "data": {}}, msg_id="open"))
+        runner.send(Message("comm_msg", {"comm_id": "one", "data": {}}, msg_id="message"))
+        runner.wait_for(lambda event: event.msg_type == "status" and event.parent_id == "message")
+        (answer,) = runner.result("message").of("comm_msg")
+        assert answer["data"] == {"got": True}
+        msg_id = runner.request("execute_request", code="import time\nprint('on')\ntime.sleep(60)")
+        runner.wait_text(msg_id, "on\n")
+        assert runner.ask("complete_request", code="kep", cursor_pos=3)["matches"] == ["kept"]
+        runner.request("interrupt_request")
+        assert runner.finish(msg_id).error["ename"] == "KeyboardInterrupt"
+
+
+def test_value_that_cannot_be_displayed_for_want_of_memory_fails_its_cell() -> None:
+    with open_full_runner(1 << 16) as runner:
+        shown = runner.run("from IPython.display import HTML, display\ndisplay(HTML('<b>x</b>'))\nHTML('<i>y</i>')")
+        assert shown.of("display_data")[0]["data"]["text/html"] == "<b>x</b>"
+        assert shown.of("execute_result")[0]["data"]["text/html"] == "<i>y</i>"
+        result = runner.run("class Long:\n    def __repr__(self): return 'x' * (80 << 20)\nLong()")
+        assert not result.of("execute_result")
+        assert "memory limit of 256 MiB" in result.error["evalue"]
+        assert (result.reply["status"], result.reply["ename"]) == ("error", "MemoryError")
+        assert (result.reply["reason"], result.reply["limit"], result.reply["kept"]) == ("raised", "memory", True)
+
+
+def test_code_that_never_stops_taking_memory_gets_answers_or_the_limit() -> None:
+    # Threads that never stop trying take what is kept back for the interpreter, too.
+    code = """
+import threading
+kept, go = [], threading.Event()
+def take():
+    go.wait()
+    while True:
+        try: kept.append(bytearray(1 << 10))
+        except MemoryError: pass
+for _ in range(4): threading.Thread(target=take, daemon=True).start()
+go.set()
+"""
+    with open_runner(RunnerOptions(cwd="/tmp", memory_bytes=GIB // 4)) as runner:
+        runner.run(code)
+        for _ in range(20):
+            result = runner.run("1 + 1", timeout=60)
+            if result.reply["status"] == "ok":
+                assert result.value == "2"
+            else:
+                assert result.reply["limit"] == "memory", result.reply
+            if not result.reply["kept"]:
+                assert runner.run("1 + 1").value == "2"
+                break
 
 
 def test_memory_of_all_processes_together_is_limited(namespace: tuple[str, ...]) -> None:
