@@ -85,7 +85,7 @@ class Control:
     async def signal(self, number: int, signum: int) -> None:
         """Signal a process and its group; does nothing when it, or everything, is over."""
         with suppress(SandboxLostError):
-            await self._send(lambda: send_packet(self._sock, ["signal", str(number), str(signum)]))
+            await self._send(lambda: send_packet(self._sock, ["signal", str(number), str(int(signum))]))
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         """Wait until events have made `condition` true. Raises `SandboxLostError` when no more can come."""

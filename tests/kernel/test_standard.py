@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import IPython
 import jupyter_kernel_test
 import pytest
 
@@ -37,7 +38,8 @@ class TestStandard(Patient, jupyter_kernel_test.KernelTests):
     completion_samples: ClassVar[list[dict[str, Any]]] = [
         {"text": "zi", "matches": {"zip"}},
         {"text": "impor", "matches": {"import"}},
-        {"text": "len.__na", "matches": {"__name__"}},
+        # IPython 8 without jedi knows no attribute that begins with underscores.
+        *([{"text": "len.__na", "matches": {"__name__"}}] if IPython.version_info >= (9,) else []),
         {"text": "x = 'a'.isal", "matches": {"isalnum", "isalpha"}},
     ]
     complete_code_samples: ClassVar[list[str]] = ["1", "print('a')", "def f(x):\n  return x*2\n\n\n", "%time 1", "!ls"]
