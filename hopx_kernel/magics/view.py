@@ -147,6 +147,7 @@ class RunView(View):
         if run is not None:
             self._attention.enter_context(run._attended())
         self._has_noted_widgets = False
+        self._interrupt_taken = False
 
     def follow(self) -> None:
         """Show the run until its end. Raises as `SandboxRun.wait`, with the run's own traceback to be shown."""
@@ -159,6 +160,8 @@ class RunView(View):
         self._display.finish(self._live.reply or {})
         flush()
         self._raise_for_error()
+        if self._interrupt_taken:  # it came too late for the sandbox, but what runs the cell is to stop
+            raise KeyboardInterrupt
 
     def _follow(self) -> None:
         while True:
@@ -166,6 +169,9 @@ class RunView(View):
                 if not self._step():
                     break
             except KeyboardInterrupt:
+                self._interrupt_taken = True
+                if self._events and self._events[0].msg_type == "input_request":
+                    self._events.popleft()  # who was asked has answered, by the interrupt
                 if self._is_background or not self._interrupt():
                     raise
 

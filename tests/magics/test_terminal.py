@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,16 @@ def test_terminal_shows_output_bars_values_and_errors(tmp_path: Path) -> None:
 def test_interrupt_in_the_terminal_stops_the_remote_code_and_keeps_both_states(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path), "TERM": "dumb"}
     command = ["-m", "IPython", "--simple-prompt", "--colors=nocolor", "--no-banner", "--no-confirm-exit"]
-    shell = pexpect.spawn(sys.executable, command, env=environment, timeout=30, encoding="utf-8", echo=False)
+    shell = pexpect.spawn(
+        sys.executable,
+        command,
+        env=environment,
+        timeout=30,
+        encoding="utf-8",
+        echo=False,
+        # Whoever runs the tests in the background of a shell ignores it, and what is ignored is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
 
         def enter(cell: str, expected: str) -> None:
