@@ -149,6 +149,10 @@ class Kernel:
         content: dict[str, Any] = self.control("interrupt_request", {})["content"]
         return content
 
+    def press_interrupt(self) -> None:
+        """The toolbar's Stop."""
+        self.interrupt()
+
     # ------------------------------------------------------------------ messages
 
     def next_message(self, timeout: float = TIMEOUT) -> Message:

@@ -1,9 +1,10 @@
-"""An ordinary Python kernel, as ``%load_ext hopx_kernel`` finds it."""
+"""Kernels whose cells have ``%%sandbox``, and what their outcomes say."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_client import KernelManager
@@ -13,11 +14,22 @@ from tests.kernel.client import Kernel, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 
-__all__ = ["ROOT", "Outcome", "PythonKernel", "ok"]
+__all__ = [
+    "DOORS",
+    "ROOT",
+    "Kernel",
+    "Outcome",
+    "PythonKernel",
+    "complete",
+    "ok",
+    "refused",
+    "shown",
+    "was_interrupted",
+]
 
 
 class PythonKernel(Kernel):
-    """ipykernel in a process of its own; interrupted by SIGINT, as Jupyter does it."""
+    """ipykernel in a process of its own, with the extension; interrupted by SIGINT, as Jupyter does it."""
 
     def __init__(self, cwd: Path | None = None) -> None:
         super().__init__(env={"PYTHONPATH": str(ROOT)})
@@ -39,7 +51,42 @@ class PythonKernel(Kernel):
         self.manager.interrupt_kernel()
 
 
+#: The kernels through which the magics are used: an ordinary one, and this package's, whose cells are in a sandbox.
+DOORS: dict[str, Callable[[Path], Kernel]] = {"python": PythonKernel, "hopx": lambda _: Kernel()}
+
+
 def ok(outcome: Outcome) -> Outcome:
     """The outcome, which is to be a success."""
     assert outcome.content["status"] == "ok", (outcome.content, outcome.text("stderr"))
     return outcome
+
+
+def refused(outcome: Outcome) -> str:
+    """What a cell says that ends in a `UsageError`: once, on stderr, as IPython does."""
+    assert outcome.content.get("ename") == "UsageError", outcome.content
+    evalue: str = outcome.content["evalue"]
+    assert outcome.text("stderr") == f"UsageError: {evalue}\n" and outcome.contents("error") == []
+    return evalue
+
+
+def shown(outcome: Outcome) -> str:
+    """The plain text of everything that was displayed, and of its updates."""
+    return "\n".join(
+        content["data"].get("text/plain", "")
+        for msg_type in ("display_data", "update_display_data")
+        for content in outcome.contents(msg_type)
+    )
+
+
+def was_interrupted(outcome: Outcome) -> bool:
+    """Whether it ended by an interrupt: in an ordinary kernel that is the sandbox's error, raised here."""
+    ename, evalue = outcome.content.get("ename"), outcome.content.get("evalue", "")
+    return ename == "KeyboardInterrupt" or (ename == "RemoteExecutionError" and evalue.startswith("KeyboardInterrupt"))
+
+
+def complete(kernel: Kernel, code: str) -> list[str]:
+    """What completes code at its end."""
+    content = kernel.reply(kernel.client.complete(code, len(code)))["content"]
+    assert content["cursor_end"] == len(code)
+    matches: list[str] = content["matches"]
+    return matches

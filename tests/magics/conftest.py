@@ -1,35 +1,56 @@
-"""Ordinary Python kernels with the extension loaded."""
+"""Kernels whose cells have ``%%sandbox``: each test runs through every door, unless it names one."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .client import PythonKernel
+from .client import DOORS, Kernel, PythonKernel, ok
+
+_numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def kernel(jupyter_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[PythonKernel]:
+@pytest.fixture(scope="module", params=DOORS)
+def kernel(
+    request: pytest.FixtureRequest, jupyter_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernel]:
     """A kernel that the tests of one module share; each test uses a sandbox of its own name."""
-    with PythonKernel(tmp_path_factory.mktemp("cwd")) as kernel:
+    with DOORS[request.param](tmp_path_factory.mktemp("cwd")) as kernel:
+        yield kernel
+
+
+@pytest.fixture(params=DOORS)
+def fresh_kernel(
+    request: pytest.FixtureRequest, jupyter_environment: dict[str, str], tmp_path: Path
+) -> Iterator[Kernel]:
+    """A kernel for one test."""
+    with DOORS[request.param](tmp_path) as kernel:
         yield kernel
 
 
 @pytest.fixture
-def fresh_kernel(jupyter_environment: dict[str, str], tmp_path: Path) -> Iterator[PythonKernel]:
-    """A kernel for one test."""
+def python_kernel(jupyter_environment: dict[str, str], tmp_path: Path) -> Iterator[PythonKernel]:
+    """An ordinary kernel for one test of what only such a one does."""
     with PythonKernel(tmp_path) as kernel:
         yield kernel
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest, kernel: PythonKernel) -> Iterator[str]:
+def name(kernel: Kernel) -> Iterator[str]:
     """A name for a sandbox, which is killed afterwards."""
-    name = f"s{abs(hash(request.node.name))}"
+    name = f"box{next(_numbers)}z"
     yield name
-    kernel.run(
-        f"if '{name}' in get_ipython().magics_manager.magics['line']['sandbox'].__self__.registry.names():\n"
-        f"    get_ipython().run_line_magic('sandbox', '{name} kill')"
-    )
+    if f"\n{name} " in ok(kernel.run("%sandbox")).text():
+        ok(kernel.run(f"%sandbox {name} kill"))
+
+
+@pytest.fixture
+def directory(kernel: Kernel) -> Iterator[str]:
+    """The name of a directory of the kernel's own, for this test alone; it is the current one."""
+    directory = f"directory-{next(_numbers)}"
+    ok(kernel.run(f"import os; os.mkdir({directory!r}); os.chdir({directory!r})"))
+    yield directory
+    ok(kernel.run("os.chdir('..')"))

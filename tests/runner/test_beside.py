@@ -282,6 +282,14 @@ def test_second_interrupt_leaves(runner: RunnerClient) -> None:
     assert runner.run("1").value == "1"
 
 
+def begin_in_background(runner: RunnerClient) -> Magic:
+    """A use that goes on as ``run`` when its cell has ended."""
+    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
+    magic.tell("background", name="a", run=3)
+    assert runner.finish(magic.run).reply["status"] == "ok"
+    return magic
+
+
 def test_run_in_the_background_is_an_object_of_the_cell(runner: RunnerClient) -> None:
     magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')\nprint(run)")
     magic.tell("background", name="a", run=3)
@@ -295,9 +303,7 @@ def test_run_in_the_background_is_an_object_of_the_cell(runner: RunnerClient) ->
 
 
 def test_output_of_a_run_in_the_background_is_asked_for_and_kept_at_the_end(runner: RunnerClient) -> None:
-    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
-    magic.tell("background", name="a", run=3)
-    runner.finish(magic.run)
+    magic = begin_in_background(runner)
     asking = runner.request("execute_request", code="run.output")
     request = magic.next().content
     assert request["action"] == "output"
@@ -309,9 +315,7 @@ def test_output_of_a_run_in_the_background_is_asked_for_and_kept_at_the_end(runn
 
 
 def test_end_answers_who_asks_for_the_output(runner: RunnerClient) -> None:
-    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
-    magic.tell("background", name="a", run=3)
-    runner.finish(magic.run)
+    magic = begin_in_background(runner)
     asking = runner.request("execute_request", code="run.output")
     assert magic.next().content["action"] == "output"
     magic.tell("end", (b"all of it",), status="error", ename="SandboxLostError", evalue="why")
@@ -320,9 +324,7 @@ def test_end_answers_who_asks_for_the_output(runner: RunnerClient) -> None:
 
 
 def test_interrupted_wait_for_an_answer_does_not_confuse_the_next(runner: RunnerClient) -> None:
-    magic = Magic(runner, "run = get_ipython().run_cell_magic('sandbox', '--background', 'x')")
-    magic.tell("background", name="a", run=3)
-    runner.finish(magic.run)
+    magic = begin_in_background(runner)
     asking = runner.request("execute_request", code="run.output")
     first = magic.next().content["number"]
     runner.request("interrupt_request")
