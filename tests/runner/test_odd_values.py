@@ -124,3 +124,13 @@ def test_error_over_the_bound_loses_its_middle(runner: RunnerClient) -> None:
         assert "characters are not shown" in text and text.endswith("z") and len(text) < 5_000_000
     assert result.reply["ename"] == "ValueError"
     check_alive(runner)
+
+
+def test_object_that_exits_when_it_is_asked_does_not_end_the_answers_to_questions(runner: RunnerClient) -> None:
+    runner.run("import time\nclass Odd:\n    def __getattr__(self, name): raise SystemExit(4)\nodd = Odd()")
+    msg_id = runner.request("execute_request", code="print('on')\ntime.sleep(60)")
+    runner.wait_text(msg_id, "on\n")
+    assert runner.ask("inspect_request", code="odd", cursor_pos=3)["ename"] == "SystemExit"
+    assert runner.ask("complete_request", code="od", cursor_pos=2)["matches"] == ["odd"]
+    runner.request("interrupt_request")
+    assert runner.finish(msg_id).error["ename"] == "KeyboardInterrupt"
