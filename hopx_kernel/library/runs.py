@@ -45,7 +45,8 @@ class SandboxRun:
         self._receiving: Pending[list[Message]] | None = None
         self._taken = 0
         self._events: deque[Message] = deque()
-        weakref.finalize(self, bridge.start, execution.unattended).atexit = False
+        self._abandon = weakref.finalize(self, bridge.start, execution.unattended)
+        self._abandon.atexit = False
 
     # ------------------------------------------------------------------ reading
 
@@ -64,7 +65,10 @@ class SandboxRun:
             return None
         self._receiving = None
         self._taken += 1
-        return pending.result()
+        events = pending.result()
+        if not events:  # Python lets no interrupt out of a finalizer: one that comes then would be lost
+            self._abandon.detach()
+        return events
 
     def _keep(self, events: list[Message] | None) -> bool:
         """Have events wait for their reader; False at the end."""
