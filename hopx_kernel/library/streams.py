@@ -126,10 +126,7 @@ class CommandStream(BothBlocks):
 
 
 class _Reader:
-    """Reads a stream in batches; thrown away before the end, it stops the command.
-
-    A wait that is broken off loses nothing: the next one goes on where it was.
-    """
+    """Reads a stream in batches. A wait that is broken off loses nothing: the next one goes on where it was."""
 
     def __init__(self, stream: CommandStream, options: CommandOptions) -> None:
         self._stream = stream
@@ -137,16 +134,17 @@ class _Reader:
         self._started = False
         self._taken = 0
 
-    def __del__(self) -> None:
+    def abandon(self) -> None:
+        """Stop the command if it still runs, without waiting for its end."""
         if self._started and self._stream._ending is None:
             bridge.start(self._stream._stop, self._command)
 
-    def _read(self) -> Batch:
+    def read(self) -> Batch:
         batch = bridge.call(self._next_batch)
         self._taken += 1
         return batch
 
-    async def _read_async(self) -> Batch:
+    async def read_async(self) -> Batch:
         batch = await bridge.call_async(self._next_batch)
         self._taken += 1
         return batch
@@ -158,52 +156,39 @@ class _Reader:
         return await self._command.receive(self._taken)
 
 
-class _AsyncLines(_Reader):
-    """A stream's lines for ``async for``. Not a generator: one that is left early would stop the command late."""
-
+class _LineReader(_Reader):
     def __init__(self, stream: CommandStream) -> None:
         super().__init__(stream, replace(stream._options, heartbeat_seconds=None))
         self._lines: Iterator[Line] = iter(())
 
-    def __aiter__(self) -> _AsyncLines:
-        return self
-
-    async def __anext__(self) -> Line:
+    async def next_line(self) -> Line:
         for line in self._lines:
             return line
-        while (batch := self._stream._take(await self._read_async())) is not None:
+        while (batch := self._stream._take(await self.read_async())) is not None:
             self._lines = itertools.chain.from_iterable(item.lines() for item in batch.items if isinstance(item, Block))
             for line in self._lines:
                 return line
         raise StopAsyncIteration
 
 
-class StreamEvents(_Reader):
-    """A stream's events; see `CommandStream.events`."""
-
+class _EventReader(_Reader):
     def __init__(self, stream: CommandStream) -> None:
         super().__init__(stream, stream._options)
         self._events: Iterator[Message] = iter(())
         self._over = False
 
-    def __iter__(self) -> StreamEvents:
-        return self
-
-    def __next__(self) -> Message:
+    def next_event(self) -> Message:
         while (event := next(self._events, None)) is None:
             if self._over:
                 raise StopIteration
-            self._events = self._convert(self._read())
+            self._events = self._convert(self.read())
         return event
 
-    def __aiter__(self) -> StreamEvents:
-        return self
-
-    async def __anext__(self) -> Message:
+    async def next_event_async(self) -> Message:
         while (event := next(self._events, None)) is None:
             if self._over:
                 raise StopAsyncIteration
-            self._events = self._convert(await self._read_async())
+            self._events = self._convert(await self.read_async())
         return event
 
     def _convert(self, batch: Batch) -> Iterator[Message]:
@@ -223,6 +208,65 @@ class StreamEvents(_Reader):
             stream._note_ending(batch.ending)
             events.append(Message("execute_reply", _reply(batch.ending)))
         return iter(events)
+
+
+class _AsyncLines:
+    """A stream's lines for ``async for``; thrown away before the end, it stops the command.
+
+    Not a generator: one that is left early would stop the command late. Nor may the traceback of what ended a wait keep
+    it alive, which Python's own context managers hold until the garbage is collected.
+    """
+
+    def __init__(self, stream: CommandStream) -> None:
+        self._reader = _LineReader(stream)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_reader"):
+            self._reader.abandon()
+
+    def __aiter__(self) -> _AsyncLines:
+        return self
+
+    async def __anext__(self) -> Line:
+        reader = self._reader
+        try:
+            return await reader.next_line()
+        except BaseException:
+            del self
+            raise
+
+
+class StreamEvents:
+    """A stream's events; see `CommandStream.events`."""
+
+    def __init__(self, stream: CommandStream) -> None:
+        self._reader = _EventReader(stream)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_reader"):
+            self._reader.abandon()
+
+    def __iter__(self) -> StreamEvents:
+        return self
+
+    def __next__(self) -> Message:
+        reader = self._reader
+        try:
+            return reader.next_event()
+        except BaseException:
+            del self  # as in `_AsyncLines`
+            raise
+
+    def __aiter__(self) -> StreamEvents:
+        return self
+
+    async def __anext__(self) -> Message:
+        reader = self._reader
+        try:
+            return await reader.next_event_async()
+        except BaseException:
+            del self
+            raise
 
 
 def _reply(ending: Ending) -> dict[str, Any]:

@@ -68,7 +68,9 @@ def find_interpreter(options: SandboxOptions) -> Interpreter:
     Raises `SandboxStartError` when there is none, or it lies so that it cannot be shown without a home directory.
     """
     if options.python is None and options.environment is None:
-        return Interpreter(sys.executable, [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix], [])
+        # A `..` in it would lead nowhere in a sandbox, which lacks the directory in front of it.
+        path = os.path.abspath(sys.executable)
+        return Interpreter(path, [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix], [])
     environment = os.path.abspath(os.path.expanduser(options.environment)) if options.environment else None
     named = os.path.expanduser(options.python) if options.python else f"{environment}/bin/python"
     path = shutil.which(named)

@@ -82,12 +82,23 @@ async def test_stream_async_left_early_stops_the_command(sandbox: Sandbox) -> No
 
 async def test_stream_async_under_a_deadline_of_asyncio_stops_the_command(sandbox: Sandbox) -> None:
     lines = []
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError) as caught:
         with anyio.fail_after(0.5):
             async for line in sandbox.commands.stream_async("echo first; sleep 4321"):
                 lines += [line]
     assert lines == ["first"]
+    # Also while the error is kept, and with it everything that its traceback holds.
     assert not await anyio.to_thread.run_sync(is_running, sandbox, "4321")
+    assert caught.tb is not None
+
+
+async def test_stream_events_async_under_a_deadline_stop_the_command(sandbox: Sandbox) -> None:
+    with pytest.raises(TimeoutError) as caught:
+        with anyio.fail_after(0.5):
+            async for _ in sandbox.commands.stream_async("echo first; sleep 4321").events():
+                pass
+    assert not await anyio.to_thread.run_sync(is_running, sandbox, "4321")
+    assert caught.tb is not None
 
 
 def test_stream_block_left_stops_the_command(sandbox: Sandbox) -> None:

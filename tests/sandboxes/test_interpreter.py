@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,18 @@ def test_prefix_within_a_prefix_is_shown_once(tmp_path: Path) -> None:
 
 def test_prefix_in_the_system_is_not_shown_again() -> None:
     assert Interpreter("/usr/bin/python3", ["/usr", "/usr/local"], []).trees == []
+
+
+def test_program_whose_interpreter_was_named_by_a_way_around_makes_sandboxes(environment: Path) -> None:
+    code = (
+        "import anyio\nfrom hopx_kernel.sandboxes.local import LocalSandbox\nasync def main():\n"
+        "    async with LocalSandbox() as sandbox: print(sandbox.python)\nanyio.run(main)"
+    )
+    python = f"{environment}/lib/../bin/python"
+    paths = [str(Path(__file__).parents[2]), *(path for path in sys.path if path.endswith("site-packages"))]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    outcome = subprocess.run([python, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    assert (outcome.stdout, outcome.stderr) == (f"{environment}/bin/python\n", "")
 
 
 def test_interpreter_of_this_program_is_taken_when_none_is_named() -> None:
