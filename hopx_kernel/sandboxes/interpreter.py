@@ -69,8 +69,8 @@ def find_interpreter(options: SandboxOptions) -> Interpreter:
     """
     if options.python is None and options.environment is None:
         # A `..` in it would lead nowhere in a sandbox, which lacks the directory in front of it.
-        path = os.path.abspath(sys.executable)
-        return Interpreter(path, [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix], [])
+        own = os.path.abspath(sys.executable)
+        return Interpreter(own, [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix], [])
     environment = os.path.abspath(os.path.expanduser(options.environment)) if options.environment else None
     named = os.path.expanduser(options.python) if options.python else f"{environment}/bin/python"
     path = shutil.which(named)
