@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,6 +88,7 @@ class Execution:
         self._has_turn = False
         self._interrupts = 0
         self._dropped = 0
+        self._told: set[str] = set()
         self._batch: list[Message] | None = None
         self._given = 0
         self._markers = MarkerParser(self.msg_id)
@@ -118,7 +120,7 @@ class Execution:
                 self.error = self.error or SandboxLostError("the sandbox was killed while the code ran")
                 self.reply = _error_reply(type(self.error).__name__, str(self.error))
             self._host.executions.discard(self)
-            self._queue.end()
+            self._queue.end(*map(_Queued, self._untold(self.reply)))
             self._settled.set()
             self._finished.set()
 
@@ -143,9 +145,17 @@ class Execution:
         return self._interrupts > 0
 
     async def _end_with(self, ename: str, evalue: str) -> None:
-        reply = _error_reply(ename, evalue)
-        await self._take(Message("error", {key: reply[key] for key in ("ename", "evalue", "traceback")}))
-        await self._take(Message("execute_reply", reply))
+        for event in self._untold(_error_reply(ename, evalue)):
+            await self._take(event)
+
+    def _untold(self, reply: dict[str, Any]) -> Iterator[Message]:
+        """The events of an end that have not been told: a kill of the sandbox may come between any two."""
+        if "execute_reply" in self._told:
+            return
+        if reply["status"] == "error" and "error" not in self._told:
+            error = {key: reply[key] for key in ("ename", "evalue", "traceback")}
+            yield Message("error", error, parent_id=self.msg_id)
+        yield Message("execute_reply", reply, parent_id=self.msg_id)
 
     async def _take(self, event: Message) -> None:
         """Take an event of the run; markers in its text become the events that they stand for."""
@@ -184,6 +194,8 @@ class Execution:
         elif event.is_terminal:
             self.reply = content
         self._dropped += len(await self._queue.put(_Queued(event)))
+        if event.msg_type in ("error", "execute_reply"):
+            self._told.add(event.msg_type)
 
     async def receive(self, taken: int) -> list[Message]:
         """What there is, waiting for something; empty at the end.

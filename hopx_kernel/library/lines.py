@@ -198,8 +198,9 @@ class BatchQueue(Generic[ItemT]):
         self._drop_oldest = True
         self._writable.set()
 
-    def end(self) -> None:
-        """No more items come. What is in the queue can still be taken."""
+    def end(self, *last: ItemT) -> None:
+        """No more items come but these, for which there is always room. What is in the queue can still be taken."""
+        self._items.extend(last)
         self._ended = True
         self._readable.set()
         self._writable.set()

@@ -80,7 +80,7 @@ print("sent")
 
 
 def test_hostile_requests_harm_nothing(fresh_kernel: Kernel) -> None:
-    assert ok(fresh_kernel.run(HOSTILE)).text().endswith("sent\n")
+    assert "sent\n" in ok(fresh_kernel.run(HOSTILE)).text()  # among what its requests show
     deadline = time.monotonic() + 20
     # Those that were taken are being answered.
     while (outcome := fresh_kernel.run("%%sandbox good\nprint('still here')")).content["status"] == "error":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from typing import Any
 
 import anyio
@@ -215,6 +216,18 @@ def test_kill_of_the_sandbox_ends_the_run_as_lost(sandbox: Sandbox, session: San
         run.wait()
     with pytest.raises(SandboxLostError):
         session.execute("1")
+
+
+def test_kill_of_the_sandbox_ends_a_run_that_waits_for_its_reader(sandbox: Sandbox, session: SandboxSession) -> None:
+    code = "for i in range(10**9):\n  print('x' * 10_000, flush=True)\n  with open('/tmp/count', 'w') as f: f.write(str(i))"
+    events = iter(session.execute(code))
+    assert next(events).msg_type == "stream"
+    counts = [""]
+    while len(counts) < 5 or len(set(counts[-5:])) > 1:  # until it waits
+        time.sleep(0.1)
+        counts.append(sandbox.files.read("/tmp/count"))
+    sandbox.kill()
+    assert [event.msg_type for event in events][-2:] == ["error", "execute_reply"]
 
 
 def test_restart_takes_variables_and_keeps_files(sandbox: Sandbox, session: SandboxSession) -> None:
