@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from playwright.sync_api import Locator
 
-__all__ = ["columns", "faint_texts", "overflowing"]
+__all__ = ["box", "columns", "faint_texts", "measure", "overflowing"]
 
 #: Texts whose contrast with what is behind them is below a bound, each with its contrast. Signs (one character that is
 #: neither letter nor digit) need three to one, as everything that is no text; letters four and a half.
@@ -75,21 +76,40 @@ _RECORD_ROWS = """
 """
 
 
+def measure(root: Locator, script: str) -> Any:
+    """What a function of the element gives while the element is in the page.
+
+    JupyterLab renders an output twice in succession: an element that was found may be out of the page before it is
+    looked at, where it has neither size nor colour.
+    """
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = root.evaluate(f"(root) => root.isConnected ? [({script.strip()})(root)] : []")
+        if found:
+            return found[0]
+    raise TimeoutError(f"{root} did not stay in the page")
+
+
+def box(root: Locator) -> dict[str, float]:
+    """Where an element stands: ``left``, ``right``, ``top``, ``bottom``, ``width`` and ``height`` in pixels."""
+    found: dict[str, float] = measure(root, "(root) => root.getBoundingClientRect().toJSON()")
+    return found
+
+
 def faint_texts(root: Locator) -> list[list[Any]]:
     """Texts that WCAG's level AA calls too faint, with their contrasts."""
-    found: list[list[Any]] = root.evaluate(_FAINT)
+    found: list[list[Any]] = measure(root, _FAINT)
     return found
 
 
 def overflowing(root: Locator) -> list[str]:
     """Elements whose content is wider than they are and that do not say so by a tooltip."""
-    found: list[str] = root.evaluate(_OVERFLOWING)
+    found: list[str] = measure(root, _OVERFLOWING)
     return found
 
 
 def columns(root: Locator, *, live: bool) -> dict[str, list[int]]:
     """By task: where message, bar (left and right end) and numbers stand, and how far the bar is below the message."""
     rows = _LIVE_ROWS if live else _RECORD_ROWS
-    script = f"(root) => ({_COLUMNS.strip()})([root, {rows.strip()}])"
-    found: dict[str, list[int]] = root.evaluate(script)
+    found: dict[str, list[int]] = measure(root, f"(root) => ({_COLUMNS.strip()})([root, {rows.strip()}])")
     return found

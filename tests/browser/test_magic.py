@@ -66,7 +66,7 @@ def test_stop_ends_the_cell_and_keeps_both_namespaces(lab_page: LabPage) -> None
     lab_page.run(3)
     expect(lab_page.output(3)).to_contain_text("started", timeout=30_000)
     lab_page.press_stop()
-    expect(lab_page.output(3)).to_contain_text("KeyboardInterrupt", timeout=10_000)
+    expect(lab_page.output(3)).to_contain_text("KeyboardInterrupt")
     lab_page.run_to_end(4)
     expect(lab_page.output(4)).to_contain_text("there is 1")
     lab_page.run_to_end(5)
@@ -79,7 +79,7 @@ def test_stop_in_the_header_ends_the_cell(lab_page: LabPage) -> None:
     stop = lab_page.output(1).get_by_role("button", name=re.compile("stop", re.IGNORECASE))
     expect(stop).to_be_visible(timeout=30_000)
     stop.click()
-    expect(lab_page.output(1)).to_contain_text("KeyboardInterrupt", timeout=15_000)
+    expect(lab_page.output(1)).to_contain_text("KeyboardInterrupt")
 
 
 def test_frame_comes_back_as_a_frame_of_this_kernel(lab_page: LabPage) -> None:
@@ -98,6 +98,6 @@ def test_error_stops_run_all(lab_page: LabPage) -> None:
     expect(lab_page.output(1)).to_contain_text("ZeroDivisionError", timeout=30_000)
     lab_page.wait_idle()
     expect(lab_page.output(1)).to_contain_text("before")
-    expect(lab_page.output(2)).not_to_contain_text("must not run")
     expect(lab_page.prompt(2)).to_have_text(re.compile(r"\[ \]"))
+    expect(lab_page.output(2)).not_to_contain_text("must not run")
     lab_page.screenshot("magic-error")

@@ -62,7 +62,7 @@ def theme(request: pytest.FixtureRequest, lab_server: LabServer) -> Iterator[str
 
 def stop(lab: LabPage) -> None:
     lab.output(0).get_by_role("button", name="Stop").click()
-    expect(lab.output(0)).to_contain_text("variables kept", timeout=10_000)
+    expect(lab.output(0)).to_contain_text("variables kept")
     expect(lab.output(0).locator(".progress-bar")).to_have_count(0)
     expect(lab.output(0).locator("tr").first).to_be_visible()
 
@@ -102,7 +102,7 @@ def test_plain_widgets_show_the_same_where_the_page_has_no_anywidget(lab_page: L
     lab_page.run(0)
     output = lab_page.output(0)
     plain = output.locator(".hopx-plain-header")
-    expect(plain).to_be_visible(timeout=20_000)
+    expect(plain).to_be_visible()
     for text in ("Running", "local sandbox"):
         expect(plain).to_contain_text(text)
     clock = plain.inner_text()

@@ -45,8 +45,8 @@ def picture(page: Page) -> str:
     return source
 
 
-def move_slider(page: Page, key: str) -> None:
-    page.locator(".noUi-handle").first.focus()
+def move_slider(page: Page, key: str, index: int = 0) -> None:
+    page.locator(".noUi-handle").nth(index).focus()
     page.keyboard.press(key)
 
 
@@ -66,9 +66,6 @@ def test_slider_redraws_the_plot(dashboard: Voila, page: Page) -> None:
 
 def test_button_starts_a_job_whose_bars_move(dashboard: Voila, page: Page) -> None:
     dashboard.open(page)
-    start_job(page)
-    bars = page.locator(".hopx-run .progress-bar")
-    expect(bars.first).to_be_visible()
     widths = page.evaluate_handle(
         """() => {
           const seen = new Set();
@@ -80,6 +77,8 @@ def test_button_starts_a_job_whose_bars_move(dashboard: Voila, page: Page) -> No
           return seen;
         }"""
     )
+    start_job(page)
+    expect(page.locator(".hopx-run .progress-bar").first).to_be_visible()
     expect(page.get_by_text(re.compile(r"π is about 3\.\d+"))).to_be_visible()
     assert len(page.evaluate("seen => [...seen]", widths)) >= 5
     expect(page.get_by_text("Done").first).to_be_visible()
@@ -88,6 +87,7 @@ def test_button_starts_a_job_whose_bars_move(dashboard: Voila, page: Page) -> No
 
 def test_stop_ends_the_job_and_the_page_goes_on(dashboard: Voila, page: Page) -> None:
     dashboard.open(page)
+    move_slider(page, "End", 1)  # ten rounds: nothing ends before it is stopped
     start_job(page)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("KeyboardInterrupt").first).to_be_visible()

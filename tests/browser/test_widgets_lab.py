@@ -64,7 +64,7 @@ steps = 0
 def work(_):
     global steps
     print("started")
-    for steps in track(range(600), description="Work"):
+    for steps in track(range(6000), description="Work"):
         time.sleep(0.1)
 
 button.on_click(work)
@@ -143,7 +143,7 @@ def test_reload_brings_every_widget_back(lab_page: LabPage) -> None:
 
 
 def test_reload_brings_widgets_back_while_a_cell_runs(lab_page: LabPage) -> None:
-    lab_page.open_notebook(OUTPUT, "import time\nfor i in track(range(300)): time.sleep(0.1)")
+    lab_page.open_notebook(OUTPUT, "import time\nfor i in track(range(6000)): time.sleep(0.1)")
     lab_page.run_to_end(0)
     lab_page.save()
     lab_page.run(1)
@@ -157,7 +157,7 @@ def test_reload_brings_widgets_back_while_a_cell_runs(lab_page: LabPage) -> None
 
 @pytest.mark.parametrize("where", ["toolbar", "header"])
 def test_stop_ends_a_callback_and_keeps_variables(lab_page: LabPage, where: str) -> None:
-    lab_page.open_notebook(LONG_CALLBACK, "0 < steps < 599")
+    lab_page.open_notebook(LONG_CALLBACK, "0 < steps < 5999")
     lab_page.run_to_end(0)
     cell = lab_page.output(0)
     cell.get_by_role("button", name="Work").click()

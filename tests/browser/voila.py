@@ -125,7 +125,7 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_gone(processes: list[psutil.Process], seconds: float = 15) -> list[psutil.Process]:
+def wait_gone(processes: list[psutil.Process], seconds: float = 30) -> list[psutil.Process]:
     """Wait until processes have ended; gives those that have not."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
