@@ -44,6 +44,7 @@ class History:
         self._path = path
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
         self._database: _Database | None = None
+        self._is_closed = False
 
     def store(self, line: int, source: str) -> None:
         """Keep a cell's source under its execution count; returns at once."""
@@ -62,9 +63,11 @@ class History:
         return self._executor.submit(lambda: list(self._open().request(content)))
 
     def close(self) -> None:
-        """Write what is left and close the file."""
-        self._executor.submit(self._close)
-        self._executor.shutdown()
+        """Write what is left and close the file. A second time, nothing happens."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._executor.submit(self._close)
+            self._executor.shutdown()
 
     def _close(self) -> None:
         if self._database is not None:

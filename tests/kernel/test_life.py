@@ -45,6 +45,21 @@ def test_shutdown_is_answered_and_leaves_no_sandbox(fresh_kernel: Kernel) -> Non
     assert wait_gone([process, *processes], 5) == []
 
 
+def test_second_shutdown_does_no_harm(tmp_path: Path) -> None:
+    with (tmp_path / "stderr").open("wb") as stderr, Kernel(stderr=stderr) as kernel:
+        process = kernel.process
+        process.suspend()  # so that it finds both
+        requests = [kernel.client.session.msg("shutdown_request", {"restart": False}) for _ in range(2)]
+        for request in requests:
+            kernel.client.control_channel.send(request)
+        process.resume()
+        reply = kernel.client.get_control_msg(timeout=20)
+        process.wait(20)
+    assert reply["parent_header"]["msg_id"] == requests[0]["header"]["msg_id"]
+    assert reply["content"] == {"status": "ok", "restart": False}
+    assert (tmp_path / "stderr").read_text() == ""
+
+
 def test_shutdown_during_a_run(fresh_kernel: Kernel) -> None:
     run = fresh_kernel.send("import time; print('started'); time.sleep(60)")
     fresh_kernel.wait_for_text(run, "started")
