@@ -29,6 +29,7 @@ from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
 from .jsonable import safe_str
 from .kernel_facade import KernelFacade
 from .page_magics import PageMagics
+from .pip_magic import PipMagic, has_pip
 from .services import Services
 from .system import run_command
 
@@ -204,6 +205,8 @@ class IPythonShell(BaseShell):
         directory = os.path.join(tempfile.gettempdir(), ".hopx", "ipython")
         self._ip: Any = SandboxShell.instance(config=config, ipython_dir=os.environ.get("IPYTHONDIR", directory))
         self._ip.register_magics(PageMagics)
+        if has_pip():
+            self._ip.register_magics(PipMagic)
         self.module = self._ip.user_module
         self._warm_up()
         self._cell_options = [

@@ -32,6 +32,10 @@ import sys
 PACKET_BYTES = 1 << 18
 COPY_BYTES = 1 << 18
 
+#: Where ``pip`` in the sandbox puts what it installs. It is there from the start, since Python does not look again for a
+#: directory that was not.
+PACKAGES = "/tmp/.packages/lib/python{}.{}/site-packages".format(*sys.version_info)
+
 #: The arguments after the socket's descriptor: a number, 0 for no limit, for each of these.
 LIMITS = (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
 
@@ -245,6 +249,8 @@ def main() -> None:
         hard, value = resource.getrlimit(kind)[1], values[index]
         if value:
             limits.append((kind, value if hard == resource.RLIM_INFINITY else min(value, hard)))
+    os.makedirs(PACKAGES)
+    os.environ["PYTHONPATH"] = ":".join(filter(None, [PACKAGES, os.environ.get("PYTHONPATH")]))
     control = socket.socket(fileno=fd)
     os.set_inheritable(fd, False)
     # Until here stderr was the host's, for what keeps a sandbox from starting.

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from .interpreter import STORES, Interpreter, is_system
 from .options import SandboxOptions
 
-__all__ = ["ALIASES_DIRECTORY", "SYNTHETIC_FILES", "WRITABLE_DIRECTORIES", "layout_arguments"]
+__all__ = ["COMMANDS_DIRECTORY", "PACKAGES_DIRECTORY", "SYNTHETIC_FILES", "WRITABLE_DIRECTORIES", "layout_arguments"]
 
 #: Writable, each a tmpfs of its own.
 WRITABLE_DIRECTORIES = ("/workspace", "/app", "/tmp")
 
-#: On PATH before all others where the interpreter's own directory does not call it ``python``.
-ALIASES_DIRECTORY = "/run/sandbox/bin"
+#: On PATH before all others: ``pip``, and the interpreter where its own directory does not call it ``python``.
+COMMANDS_DIRECTORY = "/run/sandbox/bin"
+
+#: Where ``pip`` in the sandbox puts what it installs; pip_command.py and launcher.py know it too.
+PACKAGES_DIRECTORY = "/tmp/.packages"
 
 #: What programs need of /etc to find libraries, certificates, fonts and names. Nothing of it says who uses the host.
 _ETC_FILES = (
@@ -69,7 +72,7 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
         arguments += ["--symlink", target, path]
     if not interpreter.is_called_python:
         for name in ("python", "python3"):
-            arguments += ["--symlink", interpreter.path, f"{ALIASES_DIRECTORY}/{name}"]
+            arguments += ["--symlink", interpreter.path, f"{COMMANDS_DIRECTORY}/{name}"]
     return arguments
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import SandboxStartError
 from .bwrap import bwrap_directories, find_bwrap
 from .interpreter import Interpreter, find_interpreter
-from .layout import ALIASES_DIRECTORY, SYNTHETIC_FILES, layout_arguments
+from .layout import COMMANDS_DIRECTORY, PACKAGES_DIRECTORY, SYNTHETIC_FILES, layout_arguments
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
@@ -30,6 +30,7 @@ __all__ = ["RUNNER_PATH", "Spawned", "spawn"]
 
 LAUNCHER_PATH = "/run/hopx/launcher.py"
 RUNNER_PATH = "/run/hopx/runner.pyz"
+PIP_PATH = f"{COMMANDS_DIRECTORY}/pip"
 
 
 @dataclass
@@ -133,11 +134,12 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
     ]
     if program := filter_program():
         arguments += ["--seccomp", str(given.add_content(program))]
-    with open(os.path.join(os.path.dirname(__file__), "launcher.py"), "rb") as launcher:
-        files = {LAUNCHER_PATH: launcher.read(), **{path: text.encode() for path, text in SYNTHETIC_FILES.items()}}
+    files = {path: text.encode() for path, text in SYNTHETIC_FILES.items()}
+    files |= {LAUNCHER_PATH: _source("launcher.py"), PIP_PATH: _source("pip_command.py")}
     descriptors = {path: given.add_content(content) for path, content in files.items()} | {RUNNER_PATH: given.fds[0]}
     for path, fd in descriptors.items():
-        arguments += ["--perms", "0444", "--file", str(fd), path]
+        arguments += ["--perms", "0555" if path == PIP_PATH else "0444", "--file", str(fd), path]
+    arguments += ["--symlink", os.path.basename(PIP_PATH), f"{PIP_PATH}3"]
     # Last, since nothing can be made outside of the writable directories afterwards.
     arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/workspace", "--clearenv"]
     for name, value in {**_environment(interpreter), **options.env}.items():
@@ -145,13 +147,17 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
     return arguments
 
 
+def _source(name: str) -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
+        return file.read()
+
+
 def _environment(interpreter: Interpreter) -> dict[str, str]:
     """The environment of every process in a sandbox, which takes nothing from the host's."""
-    directories = [os.path.dirname(interpreter.path), "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin"]
-    if not interpreter.is_called_python:
-        directories.insert(0, ALIASES_DIRECTORY)
+    directories = [COMMANDS_DIRECTORY, f"{PACKAGES_DIRECTORY}/bin", os.path.dirname(interpreter.path)]
+    directories += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
     environment = {
-        "PATH": ":".join(dict.fromkeys([*directories, "/usr/sbin", "/sbin"])),
+        "PATH": ":".join(dict.fromkeys(directories)),
         "HOME": "/workspace",
         "USER": "sandbox",
         "LOGNAME": "sandbox",

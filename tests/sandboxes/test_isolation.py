@@ -97,7 +97,20 @@ async def test_environment_of_the_host_does_not_get_in(monkeypatch: pytest.Monke
     assert environment["GIVEN"] == "a value\nof two lines"
     assert environment["ADDED"] == "too"
     assert environment["HOME"] == "/workspace"
-    allowed = {"GIVEN", "ADDED", "HOME", "PATH", "LANG", "TERM", "USER", "LOGNAME", "SHELL", "PWD", "LC_CTYPE"}
+    allowed = {
+        "GIVEN",
+        "ADDED",
+        "HOME",
+        "PATH",
+        "LANG",
+        "TERM",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "PWD",
+        "LC_CTYPE",
+        "PYTHONPATH",
+    }
     assert set(environment) <= allowed
     assert "of-the-host" not in everywhere.stdout
     assert "GIVEN" in everywhere.stdout

@@ -1,0 +1,31 @@
+"""``%pip`` in a cell: what it installs can be imported by the next one, and is gone after a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.wheels import make_wheel
+
+from .client import Kernel
+
+FILE, CONTENT = make_wheel("own_wheel", "1.0")
+WRITE = f"from pathlib import Path; Path({FILE!r}).write_bytes({CONTENT!r})"
+
+
+@pytest.mark.parametrize("line", [f"%pip install --quiet ./{FILE}", f"!pip install --quiet ./{FILE}"])
+def test_installed_package_can_be_imported_until_the_restart(fresh_kernel: Kernel, line: str) -> None:
+    assert fresh_kernel.run("import own_wheel").error["ename"] == "ModuleNotFoundError"
+    fresh_kernel.run(WRITE)
+    assert fresh_kernel.run(line).reply["content"]["status"] == "ok"
+    assert fresh_kernel.run("import own_wheel; own_wheel.version").result == "'1.0'"
+    fresh_kernel.run("import os; os._exit(1)")  # the sandbox outlives its interpreter
+    assert fresh_kernel.run("import own_wheel; own_wheel.version").result == "'1.0'"
+    fresh_kernel.manager.restart_kernel()
+    fresh_kernel.client.wait_for_ready(timeout=20)
+    assert fresh_kernel.run("import own_wheel").error["ename"] == "ModuleNotFoundError"
+
+
+def test_failure_is_said_in_full(kernel: Kernel) -> None:
+    outcome = kernel.run("%pip install --no-index there-is-no-such-package")
+    assert "No matching distribution found for there-is-no-such-package" in outcome.text("stdout")
+    assert "The sandbox has no network" in outcome.text("stderr")
