@@ -14,7 +14,7 @@ __all__ = ["PageMagics"]
 
 @magics_class
 class PageMagics(Magics):
-    """``%clear``, ``%less``, ``%more``, ``%man``; and why there is no ``%edit``."""
+    """``%clear``, ``%less``, ``%more``, ``%man``; and why there is no ``%edit`` and no ``%store``."""
 
     @line_magic
     def clear(self, line: str) -> None:
@@ -48,6 +48,12 @@ class PageMagics(Magics):
         """Not here: an editor on your computer could not reach the sandbox's files."""
         del line
         raise UsageError("%edit cannot open an editor from a sandbox; %load FILE puts a file into the next cell")
+
+    @line_magic
+    def store(self, line: str) -> None:
+        """Not here: nothing outlives the sandbox but what is taken out of it."""
+        del line
+        raise UsageError("%store has no place to keep variables: all that a sandbox writes goes with it")
 
 
 def _page_file(magic: str, path: str) -> None:

@@ -36,6 +36,8 @@ _ETC_FILES = (
     "pki/ca-trust/extracted",
     "ca-certificates/extracted",
     "fonts",
+    "manpath.config",
+    "man_db.conf",
     "mime.types",
     "protocols",
     "services",

@@ -119,9 +119,10 @@ def test_clear_magic_clears_the_output(runner: RunnerClient) -> None:
     assert runner.run("print('a')\n%clear").of("clear_output") == [{"wait": False}]
 
 
-def test_editor_is_refused_with_what_to_do_instead(runner: RunnerClient) -> None:
-    reply = runner.run("%edit told.py").reply
-    assert reply["ename"] == "UsageError" and "%load" in reply["evalue"]
+@pytest.mark.parametrize(("code", "said"), [("%edit told.py", "%load"), ("%store x", "goes with it")])
+def test_magic_that_no_sandbox_can_have_says_why(runner: RunnerClient, code: str, said: str) -> None:
+    reply = runner.run(code).reply
+    assert reply["ename"] == "UsageError" and said in reply["evalue"]
 
 
 def test_completion_knows_objects(runner: RunnerClient) -> None:
