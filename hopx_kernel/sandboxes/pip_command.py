@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import site
+import socket
 import subprocess
 import sys
 
@@ -44,8 +45,10 @@ def main() -> None:
     if importlib.util.find_spec("pip") is None and importlib.util.find_spec("ensurepip") is not None:
         subprocess.run([PYTHON, "-m", "ensurepip"], stdout=subprocess.DEVNULL, check=False)
     # A sandbox is too short-lived for a cache to pay, and its pip is not the person's to keep up to date.
-    given = {"PIP_NO_CACHE_DIR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **os.environ}
-    os.execve(PYTHON, [PYTHON, "-m", "pip", *sys.argv[1:]], given)
+    given = {"PIP_NO_CACHE_DIR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if all(name == "lo" for _, name in socket.if_nameindex()):
+        given["PIP_RETRIES"] = "0"  # without a network it need not try for ten seconds
+    os.execve(PYTHON, [PYTHON, "-m", "pip", *sys.argv[1:]], {**given, **os.environ})
 
 
 main()

@@ -64,6 +64,12 @@ async def test_packages_of_the_environment_count_as_installed(sandbox: LocalSand
     assert outcome.returncode == 0 and "already satisfied" in outcome.stdout
 
 
+async def test_without_a_network_it_does_not_try_again(sandbox: LocalSandbox) -> None:
+    outcome = await bash(sandbox, "pip install no-such-package 2>&1")
+    assert outcome.returncode == 1 and "No matching distribution found" in outcome.stdout
+    assert "Retrying" not in outcome.stdout
+
+
 async def test_another_sandbox_and_the_environment_know_nothing_of_it(sandbox: LocalSandbox) -> None:
     await install(sandbox, "own_wheel", "1.0")
     async with LocalSandbox() as other:
