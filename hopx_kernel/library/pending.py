@@ -21,6 +21,10 @@ __all__ = ["Pending"]
 
 T = TypeVar("T")
 
+#: A wait without an end is many that have one, of so many seconds. Libraries such as polars have the system calls of a
+#: program go on after a signal, and then only a wait that has an end is interrupted.
+SLICE_SECONDS = 3600.0
+
 
 class Pending(Generic[T]):
     """One call. `run` and `fail` are for the loop, the rest for other threads.
@@ -54,8 +58,11 @@ class Pending(Generic[T]):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it is over, after `timeout` seconds at the latest."""
-        if not self._is_over and self._end.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
-            self._end.release()  # for another thread that waits
+        while not self._is_over:
+            if self._end.acquire(timeout=SLICE_SECONDS if timeout is None else max(0.0, timeout)):
+                self._end.release()  # for another thread that waits
+            if timeout is not None:
+                break
         return self._is_over
 
     def result(self) -> T:

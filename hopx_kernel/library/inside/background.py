@@ -9,6 +9,10 @@ from typing import Any, Callable, Dict, Generator, List, Optional
 
 __all__ = ["BackgroundRun"]
 
+#: A wait without an end is many that have one: where a library has system calls go on after signals, as polars does,
+#: only such a wait is interrupted.
+SLICE_SECONDS = 3600.0
+
 
 class BackgroundRun:
     """A run in a sandbox. ``await run``, or `wait`, for its end; its output goes to the cell that started it.
@@ -68,7 +72,7 @@ class BackgroundRun:
     @property
     def result(self) -> Any:
         """What the code gave to ``result(data)``, else its last expression as text; waits for the end."""
-        self._done.wait()
+        self._wait()
         return self._result
 
     @property
@@ -81,11 +85,18 @@ class BackgroundRun:
 
         Raises `TimeoutError` when it has not ended after `timeout` seconds (it goes on then), and what the run raised.
         """
-        if not self._done.wait(timeout):
+        if not self._wait(timeout):
             raise TimeoutError(f"the run has not ended after {timeout:g} s; it goes on")
         if self._error is not None:
             raise self._error
         return self._result
+
+    def _wait(self, timeout: Optional[float] = None) -> bool:
+        if timeout is not None:
+            return self._done.wait(timeout)
+        while not self._done.wait(SLICE_SECONDS):
+            pass
+        return True
 
     async def _wait_async(self) -> Any:
         loop = asyncio.get_running_loop()
