@@ -70,8 +70,8 @@ _variable.__name__ = "A=B"
 
 
 def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names or not all(name.isidentifier() for name in names):
+    names = [name.strip() for name in text.split(",")]
+    if not all(name.isidentifier() for name in names):  # what follows a comma and a space would be the sandbox's name
         raise ValueError(text)
     return names
 

@@ -14,7 +14,7 @@ LINES: list[tuple[str, dict[str, Any]]] = [
     ("lab --kind process --template t", {"name": "lab", "kind": "process", "template": "t"}),
     ("--timeout 1.5 lab", {"name": "lab", "timeout": 1.5}),
     ("--env A=b --env 'C=d e=f'", {"env": [("A", "b"), ("C", "d e=f")]}),
-    ("-i a,b -i c -o d", {"input": [["a", "b"], ["c"]], "output": [["d"]]}),
+    ("-i a,b -i 'c, d' -o d", {"input": [["a", "b"], ["c", "d"]], "output": [["d"]]}),
     ("--no-display --background --network", {"no_display": True, "background": True, "network": True}),
     ("a.b-c_1 --language bash", {"name": "a.b-c_1", "language": "bash"}),
 ]
@@ -33,6 +33,7 @@ BAD = [
     ("-i 'a b'", "NAMES"),
     ("-i a.b", "NAMES"),
     ("-o ,", "NAMES"),
+    ("-i a, b", "NAMES"),
     ("../x", "name"),
     ("'a b'", "name"),
     ("''", "name"),
