@@ -112,7 +112,7 @@ class RunView(View):
     log : RunLog
         Keeps what is shown.
     is_quiet : bool
-        Show nothing but errors.
+        Show nothing but errors, and ask for input.
     is_background : bool
         An interrupt of the cell is none of the run's.
     """
@@ -222,7 +222,7 @@ class RunView(View):
             self._display.heartbeat(event)
             return
         self._log.add(event)
-        if self._is_quiet and event.msg_type != "error":
+        if self._is_quiet and event.msg_type not in ("error", "input_request"):
             return
         if self._display.feed(event):
             return

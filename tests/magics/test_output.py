@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .client import Kernel, ok, refused, shown
+from .client import Kernel, ok, refused, shown, was_interrupted
 
 
 def test_cell_runs_in_a_lasting_namespace_of_its_own(kernel: Kernel, name: str) -> None:
@@ -37,7 +37,7 @@ def test_output_streams_while_the_cell_runs(kernel: Kernel, name: str) -> None:
     code = f"%%sandbox {name}\nfor i in range(3): print('line', i, input())"
     msg_id = kernel.send(code, allow_stdin=True)
     for i in range(3):
-        kernel.client.get_stdin_msg(timeout=30)  # the code waits here for what is sent below
+        kernel.client.get_stdin_msg(timeout=90)  # the code waits here for what is sent below
         kernel.client.input("x")
         kernel.wait_for_text(msg_id, f"line {i}")
     ok(kernel.collect(msg_id))
@@ -93,12 +93,20 @@ def test_input_is_asked_of_the_person(kernel: Kernel, name: str) -> None:
     msg_id = kernel.send(
         f"%%sandbox {name}\nimport getpass\nprint(input('Who? '), getpass.getpass('Word? '))", allow_stdin=True
     )
-    assert kernel.client.get_stdin_msg(timeout=30)["content"] == {"prompt": "Who? ", "password": False}
+    assert kernel.client.get_stdin_msg(timeout=90)["content"] == {"prompt": "Who? ", "password": False}
     kernel.client.input("you")
-    assert kernel.client.get_stdin_msg(timeout=30)["content"] == {"prompt": "Word? ", "password": True}
+    assert kernel.client.get_stdin_msg(timeout=90)["content"] == {"prompt": "Word? ", "password": True}
     kernel.client.input("xyz")
     assert "you xyz" in ok(kernel.collect(msg_id)).text()
     assert kernel.run(f"%%sandbox {name}\ninput()").content["evalue"].startswith("StdinNotImplementedError")
+
+
+def test_input_is_asked_of_the_person_also_where_nothing_else_is_shown(kernel: Kernel, name: str) -> None:
+    msg_id = kernel.send(f"%%sandbox {name} --no-display\nprint('hidden')\nx = input('Who? ')", allow_stdin=True)
+    assert kernel.client.get_stdin_msg(timeout=90)["content"]["prompt"] == "Who? "
+    kernel.client.input("you")
+    assert ok(kernel.collect(msg_id)).text() == ""
+    assert ok(kernel.run(f"%%sandbox {name}\nprint(x)")).text() == "you\n"
 
 
 def test_output_of_a_thread_after_the_end_goes_to_its_cell(kernel: Kernel, name: str) -> None:
@@ -131,7 +139,11 @@ def test_replay_of_a_run_by_number(kernel: Kernel, name: str) -> None:
 
 def test_progress_shows_as_bars_and_stays_as_a_record(kernel: Kernel, name: str) -> None:
     code = "for i in range(5): progress('Sifting', 25 * i)"
-    # Who can be asked for input has a page to look at.
+    # Who can be asked for input has a page to look at. For the first bar of all, what shows it is imported.
+    msg_id = kernel.send(f"%%sandbox {name}\n{code}\nwhile True: pass", allow_stdin=True)
+    kernel.collect(msg_id, lambda message: message["msg_type"] == "comm_open")
+    kernel.press_interrupt()
+    assert was_interrupted(kernel.collect(msg_id))
     outcome = ok(kernel.run(f"%%sandbox {name}\n{code}", allow_stdin=True))
     assert "comm_open" in outcome.types
     record = outcome.contents("update_display_data")[-1]["data"]

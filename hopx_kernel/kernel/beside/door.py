@@ -241,7 +241,7 @@ class _RunView(View):
         if event.msg_type == "heartbeat":
             return  # those of the kernel's own sandbox are shown, which do not stop
         self._log.add(event)
-        if not self._is_quiet:
+        if not self._is_quiet or event.msg_type == "input_request":
             await self._showing.show(event)
 
     async def _interrupt(self) -> dict[str, Any]:
