@@ -15,7 +15,7 @@ from ..errors import HopxKernelError
 from ..library import bridge, transfer
 from ..library.carry import BytesSink, BytesSource, FileSink, FileSource, Sink, Source
 from ..library.inside.background import BackgroundRun
-from ..library.inside.copies import find_target
+from ..library.inside.copies import find_target, own_path
 from ..library.inside.values import load_value
 from ..library.runs import SandboxRun
 from ..progress import ProgressOptions, RunDisplay
@@ -98,10 +98,10 @@ class IPythonDoor(Door):
         return _Basket(self._shell)
 
     async def open_file(self, path: str) -> Source:
-        return FileSource(Path(path))
+        return FileSource(Path(own_path(path)))
 
     async def find_target(self, source: str, target: str | None) -> str:
-        return str(find_target(source, target))
+        return str(find_target(source, None if target is None else own_path(target)))
 
     async def make_file(self, path: str, size: int) -> Sink:
         return FileSink(path, path, size)

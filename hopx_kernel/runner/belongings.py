@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Optional, Protocol, Tuple
 
-from ..library.inside.copies import NewFile, find_target, open_source
+from ..library.inside.copies import NewFile, find_target, open_source, own_path
 from ..library.inside.values import Malformed, Refused, dump_value, load_value
 
 __all__ = ["Belongings"]
@@ -86,7 +86,7 @@ class Belongings:
 
     def _open(self, content: Dict[str, Any]) -> Answer:
         """The file at ``path``, to be read as ``source``: its ``size`` and ``name``."""
-        path = Path(content["path"])
+        path = Path(own_path(content["path"]))
         file = os.fdopen(open_source(path), "rb", buffering=0)
         self._sources[content["source"]] = file
         return {"size": os.fstat(file.fileno()).st_size, "name": path.name}, None
@@ -103,7 +103,9 @@ class Belongings:
 
     def _find(self, content: Dict[str, Any]) -> Answer:
         """The ``path`` of a copy of ``source`` to ``target``."""
-        return {"path": str(find_target(content["source"], content["target"]).absolute())}, None
+        target = content["target"]
+        path = find_target(content["source"], None if target is None else own_path(target))
+        return {"path": str(path.absolute())}, None
 
     def _make(self, content: Dict[str, Any]) -> Answer:
         """Begin the file at ``path``, or the value of ``name``, of ``size`` bytes."""

@@ -19,6 +19,17 @@ def test_upload_and_download_take_any_name(kernel: Kernel, name: str, directory:
     assert ok(kernel.run(code)).text() == f"content {[file]!r}\n"
 
 
+def test_tilde_is_the_home_directory(kernel: Kernel, name: str, directory: str) -> None:
+    ok(kernel.run("home, os.environ['HOME'] = os.environ.get('HOME', '/'), os.path.abspath('.')"))
+    ok(kernel.run("with open('a', 'w') as file: file.write('content')\nos.mkdir('back'); os.mkdir('elsewhere')"))
+    ok(kernel.run(f"%%sandbox {name}\n1"))
+    ok(kernel.run(f"os.chdir('elsewhere')\n%sandbox {name} upload ~/a"))
+    for target in ("~/back", "~/copy"):
+        ok(kernel.run(f"%sandbox {name} download a {target}"))
+    ok(kernel.run("os.chdir('..'); os.environ['HOME'] = home"))
+    assert ok(kernel.run("print(*(open(path).read() for path in ('back/a', 'copy')))")).text() == "content content\n"
+
+
 def test_large_copies_show_a_bar_and_arrive_whole(kernel: Kernel, name: str, directory: str) -> None:
     code = (
         "data = os.urandom(20_000_000)\nwith open('large', 'wb') as file: file.write(data)\nopen('small', 'w').close()"
@@ -31,10 +42,31 @@ def test_large_copies_show_a_bar_and_arrive_whole(kernel: Kernel, name: str, dir
     assert ok(kernel.run("with open('copy', 'rb') as file: print(file.read() == data)")).text() == "True\n"
 
 
+#: Run in a sandbox: holds what copies there still when it has done some of it, so that no copy ends before its time.
+HOLD = """
+import os, signal, time
+held = set()
+while True:
+    for pid in set(filter(str.isdigit, os.listdir("/proc"))) - held:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if not {b"read", b"write"} & set(file.read().split(b"\\0")):
+                    continue
+            with open(f"/proc/{pid}/io") as file:
+                if max(int(line.split()[1]) for line in file) > 10_000_000:
+                    os.kill(int(pid), signal.SIGSTOP)
+                    held.add(pid)
+        except OSError:
+            pass
+    time.sleep(0.001)
+"""
+
+
 def test_interrupt_stops_a_copy_and_leaves_nothing_of_it(kernel: Kernel, name: str, directory: str) -> None:
     sparse = "with open('sparse', 'wb') as file: file.truncate(800_000_000)"
     ok(kernel.run(f"os.mkdir('empty')\n{sparse}"))
-    ok(kernel.run(f"%%sandbox {name}\n{sparse}"))
+    hold = f"import subprocess, sys\nholder = subprocess.Popen([sys.executable, '-c', {HOLD!r}])"
+    ok(kernel.run(f"%%sandbox {name}\n{sparse}\n{hold}"))
     for line in ("upload sparse other", "download sparse empty"):
         msg_id = kernel.send(f"%sandbox {name} {line}")
         kernel.collect(msg_id, lambda message: message["msg_type"] == "display_data", with_reply=False)

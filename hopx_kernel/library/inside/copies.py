@@ -13,7 +13,12 @@ import stat
 from pathlib import Path
 from typing import Optional, Union
 
-__all__ = ["NewFile", "find_target", "open_source"]
+__all__ = ["NewFile", "find_target", "open_source", "own_path"]
+
+
+def own_path(words: str) -> str:
+    """The path that a person's words stand for: ``~`` is their home directory."""
+    return os.path.expanduser(words)
 
 
 def open_source(path: Path) -> int:
