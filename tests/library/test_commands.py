@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import pytest
 
 from hopx_kernel import Sandbox, SandboxError, SandboxTimeoutError
 
-from .processes import is_running
+from .processes import is_gone, is_running
 
 pytestmark = pytest.mark.anyio
 
 
 def test_run_gives_both_streams_exit_code_and_duration(sandbox: Sandbox) -> None:
+    began = time.monotonic()
     result = sandbox.commands.run("echo out; echo err >&2; sleep 0.2; exit 3")
     assert (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 3)
-    assert 0.2 <= result.duration_seconds < 5
+    assert 0.2 <= result.duration_seconds <= time.monotonic() - began
 
 
 async def test_run_async_gives_the_same(sandbox: Sandbox) -> None:
@@ -86,37 +88,37 @@ def test_run_refuses_what_is_no_timeout(sandbox: Sandbox, timeout: Any) -> None:
 
 
 def test_run_timeout_carries_the_output_and_says_that_the_sandbox_lives(sandbox: Sandbox) -> None:
-    with pytest.raises(SandboxTimeoutError, match=r"0.5 s .* lives") as caught:
-        sandbox.commands.run("echo before; echo more >&2; sleep 333", timeout=0.5)
+    with pytest.raises(SandboxTimeoutError, match=r"2.5 s .* lives") as caught:
+        sandbox.commands.run("echo before; echo more >&2; sleep 333", timeout=2.5)
     assert sorted(caught.value.output.splitlines()) == ["before", "more"]
     assert caught.value.alive
     assert isinstance(caught.value, TimeoutError)
-    assert not is_running(sandbox, "333")
+    assert is_gone(sandbox, "333")
 
 
 def test_run_timeout_ends_also_when_a_child_keeps_writing(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxTimeoutError):
-        sandbox.commands.run("setsid sh -c 'while sleep 0.02; do echo x; done' & sleep 60", timeout=0.3)
-    assert not is_running(sandbox, "sleep 0.02")
+        sandbox.commands.run("setsid sh -c 'while sleep 0.02; do echo x; done' & sleep 60", timeout=1)
+    assert is_gone(sandbox, "sleep 0.02")
 
 
 def test_run_timeout_ends_also_what_only_the_background_writes(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxTimeoutError) as caught:
-        sandbox.commands.run("while sleep 0.01; do echo x; done & echo started", timeout=0.5)
+        sandbox.commands.run("echo started; while sleep 0.01; do echo x; done &", timeout=2.5)
     assert caught.value.output.startswith("started\n")
     assert caught.value.alive
 
 
 async def test_run_async_timeout_carries_the_output(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxTimeoutError) as caught:
-        await sandbox.commands.run_async("echo before; sleep 60", timeout=0.3)
+        await sandbox.commands.run_async("echo before; sleep 60", timeout=2.5)
     assert caught.value.output == "before\n"
 
 
 def test_run_of_more_output_than_may_be_held_is_stopped_and_says_what_works(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="more than 1000000 bytes .* `stream`"):
         sandbox.commands.run(["yes", "marker-7531"], max_output_bytes=1_000_000)
-    assert not is_running(sandbox, "marker-7531")
+    assert is_gone(sandbox, "marker-7531")
     assert len(sandbox.commands.run("head -c 1000000 /dev/zero", max_output_bytes=1_000_000).stdout) == 1_000_000
 
 

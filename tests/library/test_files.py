@@ -314,10 +314,11 @@ def test_download_that_shrinks_leaves_nothing_here(sandbox: Sandbox, tmp_path: P
     def go_slowly(done: int, _: int) -> None:
         if not shrink.ident:
             shrink.start()
-        time.sleep(0.005)  # the library's loop, so that the other command gets in between
+        time.sleep(0.02)  # the library's loop, so that the other command gets in between: there are 2,000 of these
 
     with pytest.raises(OSError, match="it ended after"):
         sandbox.files.download("/app/a", tmp_path / "a", on_progress=go_slowly)
+    shrink.join()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -325,16 +326,28 @@ async def test_download_that_is_broken_off_leaves_nothing_here(sandbox: Sandbox,
     """The sandbox holds what answers still, and nothing more ever comes."""
     sandbox.commands.run("truncate -s 1G /app/a")
     stop = "for p in /proc/[0-9]*; do grep -qz '^read$' $p/cmdline && kill -STOP ${p#/proc/}; done 2>/dev/null; true"
-    stopped: list[threading.Thread] = []
+    holder = threading.Thread(target=sandbox.commands.run, args=(stop,))
+    states: list[int] = []
 
-    def hold(*_: int) -> None:
-        if not stopped:
-            stopped.append(threading.Thread(target=sandbox.commands.run, args=(stop,)))
-            stopped[0].start()
+    def hold(done: int, _: int) -> None:
+        states.append(done)
+        if not holder.ident:
+            holder.start()
+        if holder.is_alive():
+            time.sleep(0.02)  # the library's loop, so that the other command gets in between: there are 4,000 of these
 
-    with anyio.move_on_after(3) as scope:
+    async def break_off() -> None:
+        before = None
+        while not holder.ident or holder.is_alive() or states[-1] != before:  # until nothing more comes
+            before = states[-1] if states else None
+            await anyio.sleep(0.5)
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(break_off)
         await sandbox.files.download_async("/app/a", tmp_path / "a", on_progress=hold)
-    assert scope.cancelled_caught
+    assert group.cancel_scope.cancelled_caught
+    assert 0 < states[-1] < 1 << 30
     assert list(tmp_path.iterdir()) == []
     assert sandbox.commands.run("echo alive").stdout == "alive\n"
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import trio
 
 from hopx_kernel import Sandbox
 
-from .processes import is_running
+from .processes import GONE_SECONDS, is_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,10 @@ def test_streams_leave_no_descriptors_open(sandbox: Sandbox) -> None:
         for _line in sandbox.commands.stream("yes"):
             break
     gc.collect()
-    assert descriptors() <= before + 2
+    deadline = time.monotonic() + GONE_SECONDS
+    while descriptors() > before + 2:  # the last ones are closed in the library's thread
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_threads_share_a_sandbox(sandbox: Sandbox) -> None:
@@ -108,13 +112,16 @@ def test_trio_drives_a_sandbox() -> None:
             await sandbox.files.write_async("/app/a", "x")
             assert await sandbox.files.read_async("/app/a") == "x"
             assert [line async for line in sandbox.commands.stream_async("seq 3")] == ["1", "2", "3"]
-            with trio.move_on_after(0.5) as scope:
+            with trio.CancelScope() as scope:
                 async for _ in sandbox.commands.stream_async("echo first; sleep 4321"):
-                    pass
+                    scope.deadline = trio.current_time() + 0.2
             assert scope.cancelled_caught
-            assert not await trio.to_thread.run_sync(is_running, sandbox, "4321")
+            assert await trio.to_thread.run_sync(is_gone, sandbox, "4321")
             run = sandbox.session().execute("print('a'); 6 * 7")
-            assert [event.msg_type async for event in run] == ["stream", "execute_result", "execute_reply"]
+            kinds = {
+                event.msg_type: event async for event in run
+            }  # a busy computer may cut a line, and send heartbeats
+            assert [kind for kind in kinds if kind != "heartbeat"] == ["stream", "execute_result", "execute_reply"]
             assert await run == "42"
             with trio.CancelScope() as gone:
                 gone.cancel()
@@ -131,4 +138,4 @@ def test_keyboard_interrupt_of_an_asyncio_program_ends_its_command(sandbox: Sand
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
-    assert not is_running(sandbox, "4321")
+    assert is_gone(sandbox, "4321")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.magics.client import PythonKernel, ok
+
+from .processes import survivors
 
 
 @pytest.fixture
@@ -53,5 +54,4 @@ def test_end_of_the_kernel_leaves_no_sandbox(kernel: PythonKernel, end: str) -> 
         kernel.manager.shutdown_kernel()
     else:
         kernel.manager.restart_kernel()
-    _, left = psutil.wait_procs(processes, timeout=2 if end == "kill" else 10)
-    assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
+    assert survivors(processes) == []

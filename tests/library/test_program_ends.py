@@ -7,21 +7,22 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
-from .processes import BUSY, marked, processes_with
+from .processes import BUSY, marked, processes_with, wait_gone
 
 #: For programs that are started elsewhere than in this checkout.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
-#: Whoever runs the tests may ignore SIGHUP (nohup does), and what is ignored is inherited.
+#: Whoever runs the tests may ignore SIGHUP (nohup does) or SIGINT (a shell does in the background), and what is ignored
+#: is inherited.
 PROGRAM = f"""
 import signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from hopx_kernel import Sandbox
 sandbox = Sandbox.create()
 busy = sandbox.commands.run(["bash", "-c", {BUSY!r}, sys.argv[1]])
@@ -63,7 +64,7 @@ def run_program(marker: str, end: str, program: str = PROGRAM) -> subprocess.Pop
 def test_program_that_ends_leaves_nothing(end: str, returncode: int) -> None:
     with marked() as marker:
         process = run_program(marker, end)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=90)
         assert process.returncode == returncode, errors
         if returncode == 0:
             assert errors == ""
@@ -81,7 +82,7 @@ def test_program_ended_by_a_signal_leaves_nothing(signum: signal.Signals) -> Non
     with marked() as marker:
         process = run_program(marker, "import threading; threading.Event().wait()")
         process.send_signal(signum)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
         assert process.returncode == -signum
 
 
@@ -102,7 +103,7 @@ def test_asyncio_program_that_is_interrupted_leaves_nothing() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "first\n"
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=90)
         assert (output, errors) == ("interrupted\n", "")
 
 
@@ -132,7 +133,7 @@ def test_sandbox_made_in_a_thread_outlives_it() -> None:
         print(made[0].commands.run("sleep 0.5; echo still").stdout)
     """
     with marked() as marker:
-        output, errors = run_program(marker, end).communicate(timeout=30)
+        output, errors = run_program(marker, end).communicate(timeout=90)
         assert (output.strip(), errors) == ("still", "")
 
 
@@ -152,7 +153,7 @@ def test_forked_child_leaves_its_parent_s_sandbox_alone() -> None:
         print(sandbox.commands.run("echo alive").stdout, end="", flush=True)
     """
     with marked() as marker:
-        output, errors = run_program(marker, end).communicate(timeout=30)
+        output, errors = run_program(marker, end).communicate(timeout=90)
         assert output == "SandboxLostError\nown\nalive\n", errors
 
 
@@ -160,6 +161,8 @@ def test_forked_child_that_lives_on_does_not_keep_the_sandbox() -> None:
     """Neither when its parent kills a sandbox, nor when its parent is killed."""
     end = """
         import os, time, uuid
+        from hopx_kernel.sandboxes import local
+        local._END_SECONDS = 1000  # what a kill may wait for in vain
         inside = uuid.uuid4().hex
         sandbox.commands.run(["bash", "-c", "setsid bash -c 'while sleep 1; do :; done' $0 &", inside])
         other = Sandbox.create()
@@ -168,7 +171,7 @@ def test_forked_child_that_lives_on_does_not_keep_the_sandbox() -> None:
             os._exit(0)
         started = time.monotonic()
         other.kill()
-        print(inside, time.monotonic() - started < 1.9, flush=True)
+        print(inside, time.monotonic() - started < 500, flush=True)
         os.kill(os.getpid(), 9)
     """
     with marked() as marker:
@@ -177,11 +180,9 @@ def test_forked_child_that_lives_on_does_not_keep_the_sandbox() -> None:
         inside, was_fast = process.stdout.readline().split()
         assert was_fast == "True"
         process.wait()
-        deadline = time.monotonic() + 2
-        while left := processes_with(inside):
-            assert time.monotonic() < deadline, left
+        wait_gone(inside)
         assert processes_with(marker), "the forked child was to live on"
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=90)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -214,7 +215,7 @@ def test_workers_of_multiprocessing_have_sandboxes_of_their_own(method: str, tmp
     )
     with marked() as marker:
         command = [sys.executable, "-W", "error", str(program), marker]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, env=ENVIRONMENT)
         assert (ended.stdout, ended.stderr) == ("['0\\n', '1\\n', '2\\n']\n0 alive\n", "")
 
 
@@ -246,7 +247,7 @@ def test_sandboxes_of_a_test_suite_leave_nothing(tmp_path: Path) -> None:
             encoding="utf-8",
         )
         command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, env=ENVIRONMENT)
         assert "1 failed, 1 passed" in ended.stdout, ended.stdout + ended.stderr
         assert "Warning" not in ended.stdout + ended.stderr
 
@@ -256,14 +257,14 @@ def test_interrupt_of_the_whole_process_group_leaves_the_sandbox_alive() -> None
         import signal, time
         try:
             os.killpg(0, signal.SIGINT)
-            time.sleep(10)
+            time.sleep(60)
         except KeyboardInterrupt:
             print(sandbox.commands.run("sleep 0.2; echo alive").stdout, end="", flush=True)
     """
     program = PROGRAM.replace("sandbox = ", "import os; os.setpgid(0, 0)\nsandbox = ")
     assert program != PROGRAM
     with marked() as marker:
-        output, errors = run_program(marker, end, program).communicate(timeout=30)
+        output, errors = run_program(marker, end, program).communicate(timeout=90)
         assert (output, errors) == ("alive\n", "")
 
 
@@ -274,7 +275,7 @@ def test_sandboxes_thrown_away_in_other_threads_keep_nobody_waiting() -> None:
         gc.set_threshold(20)
         def make():
             for _ in range(3):
-                cycle = [Sandbox.create(start_timeout_seconds=90)]
+                cycle = [Sandbox.create(start_timeout_seconds=150)]
                 cycle.append(cycle)
                 lines = iter(cycle[0].commands.stream("yes"))
                 next(lines)
@@ -285,5 +286,5 @@ def test_sandboxes_thrown_away_in_other_threads_keep_nobody_waiting() -> None:
         print("done")
     """
     with marked() as marker:
-        output, errors = run_program(marker, end).communicate(timeout=100)
+        output, errors = run_program(marker, end).communicate(timeout=200)
         assert (output, errors) == ("done\n", "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
+import math
 import subprocess
 import sys
 
@@ -12,7 +14,7 @@ import pytest
 
 from hopx_kernel import Sandbox, SandboxLostError, SandboxTimeoutError
 
-from .processes import is_running
+from .processes import is_gone, is_running
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +61,7 @@ def test_stream_left_early_stops_the_command(sandbox: Sandbox) -> None:
     for _ in stream:
         break
     assert stream.exit_code == -9
-    assert not is_running(sandbox, "4321")
+    assert is_gone(sandbox, "4321")
 
 
 def test_stream_left_by_an_error_stops_the_command(sandbox: Sandbox) -> None:
@@ -70,34 +72,34 @@ def test_stream_left_by_an_error_stops_the_command(sandbox: Sandbox) -> None:
     with pytest.raises(LookupError):
         fail()
     gc.collect()
-    assert not is_running(sandbox, "4321")
+    assert is_gone(sandbox, "4321")
 
 
 async def test_stream_async_left_early_stops_the_command(sandbox: Sandbox) -> None:
     async for _ in sandbox.commands.stream_async("echo first; sleep 4321"):
         break
-    # The one that looks is asked after the one that stops.
-    assert not await anyio.to_thread.run_sync(is_running, sandbox, "4321")
+    assert await anyio.to_thread.run_sync(is_gone, sandbox, "4321")
 
 
 async def test_stream_async_under_a_deadline_of_asyncio_stops_the_command(sandbox: Sandbox) -> None:
     lines = []
     with pytest.raises(TimeoutError) as caught:
-        with anyio.fail_after(0.5):
+        with anyio.fail_after(None) as scope:
             async for line in sandbox.commands.stream_async("echo first; sleep 4321"):
                 lines += [line]
+                scope.deadline = anyio.current_time() + 0.2
     assert lines == ["first"]
     # Also while the error is kept, and with it everything that its traceback holds.
-    assert not await anyio.to_thread.run_sync(is_running, sandbox, "4321")
+    assert await anyio.to_thread.run_sync(is_gone, sandbox, "4321")
     assert caught.tb is not None
 
 
 async def test_stream_events_async_under_a_deadline_stop_the_command(sandbox: Sandbox) -> None:
     with pytest.raises(TimeoutError) as caught:
-        with anyio.fail_after(0.5):
+        with anyio.fail_after(None) as scope:
             async for _ in sandbox.commands.stream_async("echo first; sleep 4321").events():
-                pass
-    assert not await anyio.to_thread.run_sync(is_running, sandbox, "4321")
+                scope.deadline = min(scope.deadline, anyio.current_time() + 0.2)
+    assert await anyio.to_thread.run_sync(is_gone, sandbox, "4321")
     assert caught.tb is not None
 
 
@@ -106,7 +108,7 @@ def test_stream_block_left_stops_the_command(sandbox: Sandbox) -> None:
         lines = iter(stream)
         assert next(lines) == "first"
     assert stream.exit_code == -9
-    assert not is_running(sandbox, "4321")
+    assert is_gone(sandbox, "4321")
 
 
 def test_stream_that_is_never_read_starts_nothing(sandbox: Sandbox) -> None:
@@ -177,7 +179,7 @@ def test_stream_dropping_the_oldest_counts_every_line_it_drops(sandbox: Sandbox)
 def test_stream_timeout_raises_after_the_last_line(sandbox: Sandbox) -> None:
     lines = []
     with pytest.raises(SandboxTimeoutError) as caught:
-        for line in sandbox.commands.stream("echo a; echo b; sleep 60", timeout=0.5):
+        for line in sandbox.commands.stream("echo a; echo b; sleep 60", timeout=2.5):
             lines += [line]
     assert lines == ["a", "b"]
     assert caught.value.output == "a\nb\n"
@@ -225,14 +227,14 @@ def test_stream_of_random_bytes_loses_none(sandbox: Sandbox) -> None:
 
 
 def test_stream_left_early_stops_children_that_left_its_group_too(sandbox: Sandbox) -> None:
-    command = (
-        "sleep 4321 & setsid sleep 4322 & python -c 'import os; os.setsid(); os.system(\"sleep 4323\")' & echo a; wait"
-    )
-    for _ in sandbox.commands.stream(command):
-        while not is_running(sandbox, "4323"):
+    sandbox.files.write("two", "touch two-runs; exec sleep 4322")
+    sandbox.files.write("three", "import os; os.setsid(); os.system('touch three-runs; exec sleep 4323')")
+    for _ in sandbox.commands.stream("sleep 4321 & setsid sh two & python three & echo a; wait"):
+        while not (sandbox.files.exists("two-runs") and sandbox.files.exists("three-runs")):
             pass
+        assert all(is_running(sandbox, marker) for marker in ("4321", "4322", "4323"))
         break
-    assert not any(is_running(sandbox, marker) for marker in ("4321", "4322", "4323"))
+    assert all(is_gone(sandbox, marker) for marker in ("4321", "4322", "4323"))
 
 
 def test_stream_has_no_deadline_for_its_reader(sandbox: Sandbox) -> None:
@@ -249,19 +251,21 @@ def test_stream_has_no_deadline_for_its_reader(sandbox: Sandbox) -> None:
 
 
 async def test_stream_async_wait_that_is_broken_off_loses_nothing(sandbox: Sandbox) -> None:
-    stream = sandbox.commands.stream_async("for i in $(seq 200); do echo $i; sleep 0.001; done")
+    command = "i=0; until [ -e /tmp/enough ]; do i=$((i + 1)); echo $i; sleep 0.001; done; echo $i > /tmp/enough"
+    stream = sandbox.commands.stream_async(command)
     lines = stream.__aiter__()
     came: list[str] = []
     broken_off = 0
     while True:
-        with anyio.move_on_after(0.0005) as scope:
+        with anyio.move_on_after(0.0005 if broken_off < 50 else math.inf) as scope:
             try:
                 came.append(await lines.__anext__())
             except StopAsyncIteration:
                 break
         broken_off += scope.cancelled_caught
-    assert broken_off > 10
-    assert came == [str(i) for i in range(1, 201)]
+        if broken_off == 50 and scope.cancelled_caught:
+            await sandbox.files.write_async("/tmp/enough", "")
+    assert came == [str(i) for i in range(1, int(sandbox.files.read("/tmp/enough")) + 1)]
     assert stream.exit_code == 0
 
 
@@ -299,7 +303,7 @@ with Sandbox.create() as sandbox:
 )
 def test_stream_holds_little_memory(command: str, policy: str, speed: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", MEMORY, command, policy, speed], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", MEMORY, command, policy, speed], capture_output=True, text=True, check=True, timeout=200
     )
     # A line without end is held in some copies of its largest piece.
     assert float(ended.stdout) < (60 if "zero -" in command or command.endswith("/dev/zero") else 20)
@@ -309,11 +313,16 @@ def test_stream_holds_little_memory(command: str, policy: str, speed: str) -> No
 
 
 def test_events_are_heartbeats_output_and_one_end(sandbox: Sandbox) -> None:
-    stream = sandbox.commands.stream("echo a; sleep 1; exit 2", heartbeat_seconds=0.2)
-    events = list(stream.events())
+    command = "echo a; until [ -e /tmp/enough ]; do sleep 0.01; done; exit 2"
+    stream = sandbox.commands.stream(command, heartbeat_seconds=0.2)
+    events = []
+    for event in stream.events():
+        events.append(event)
+        # A busy sandbox may not tell what it uses, now and then.
+        if sum("memory_bytes" in event.content for event in events) == 2:
+            sandbox.files.write("/tmp/enough", "")
     assert [event.content for event in events if event.msg_type == "stream"] == [{"name": "stdout", "text": "a\n"}]
-    beats = [event.content for event in events if event.msg_type == "heartbeat"]
-    assert len(beats) >= 2
+    beats = [event.content for event in events if "memory_bytes" in event.content]
     assert beats[0]["elapsed_seconds"] < beats[-1]["elapsed_seconds"]
     assert 0 < beats[-1]["quiet_seconds"] <= beats[-1]["elapsed_seconds"]
     assert beats[-1]["memory_bytes"] > 100_000
@@ -323,7 +332,7 @@ def test_events_are_heartbeats_output_and_one_end(sandbox: Sandbox) -> None:
 
 
 def test_events_tell_of_a_deadline_instead_of_raising(sandbox: Sandbox) -> None:
-    *_, last = sandbox.commands.stream("echo a; sleep 60", timeout=0.4).events()
+    *_, last = sandbox.commands.stream("echo a; sleep 60", timeout=2.5).events()
     assert last.content["reason"] == "timeout"
     assert last.content["output"] == "a\n"
     assert last.content["alive"] is True
@@ -345,20 +354,27 @@ async def test_events_count_what_was_dropped(sandbox: Sandbox) -> None:
 
 
 def test_heartbeats_do_not_pile_up_before_a_reader_that_sleeps(sandbox: Sandbox) -> None:
-    events = sandbox.commands.stream("echo a; sleep 1; echo b", heartbeat_seconds=0.05).events()
-    assert next(events).msg_type == "stream"
-    sandbox.commands.run("sleep 0.9")
-    assert sum(event.msg_type == "heartbeat" for event in events) < 8
+    command = "echo a; until [ -e /tmp/enough ]; do sleep 0.01; done; echo b"
+    events = sandbox.commands.stream(command, heartbeat_seconds=0.05).events()
+    while next(events).msg_type != "stream":
+        pass
+    sandbox.commands.run("sleep 1")
+    sandbox.files.write("/tmp/enough", "")
+    beats = [event.content for event in events if event.msg_type == "heartbeat"]
+    # Of those from before the reader woke: one that came with the line, and the one that each newer one replaced.
+    assert sum(beat["elapsed_seconds"] < 1 for beat in beats) <= 2
 
 
 async def test_events_go_on_after_a_wait_that_was_broken_off(sandbox: Sandbox) -> None:
     events = sandbox.commands.stream_async("for i in $(seq 50); do echo $i; sleep 0.001; done").events()
     text = ""
     kinds: list[str] = []
-    while not kinds or kinds[-1] != "execute_reply":
-        with anyio.move_on_after(0.001):
+    for turn in itertools.count():
+        with anyio.move_on_after(0.001 if turn < 30 else math.inf):
             event = await events.__anext__()
             kinds.append(event.msg_type)
             text += event.content.get("text", "")
+        if kinds[-1:] == ["execute_reply"]:
+            break
     assert text == "".join(f"{i}\n" for i in range(1, 51))
     assert kinds.count("execute_reply") == 1

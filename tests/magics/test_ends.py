@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.kernel.client import kill_all
-from tests.kernel.test_life import wait_gone
+from tests.library.processes import GONE_SECONDS, survivors
 
 from .client import Kernel, PythonKernel, ok
 
@@ -34,7 +34,7 @@ def test_end_of_the_kernel_leaves_no_sandbox(fresh_kernel: Kernel, end: str) -> 
         fresh_kernel.shut_down()
     else:
         fresh_kernel.manager.restart_kernel()
-    assert wait_gone(processes, 2 if end == "kill" else 10) == []
+    assert survivors(processes) == []
 
 
 def test_lost_sandbox_is_told_and_restart_makes_it_anew_with_its_environment(fresh_kernel: Kernel) -> None:
@@ -43,7 +43,7 @@ def test_lost_sandbox_is_told_and_restart_makes_it_anew_with_its_environment(fre
     ok(fresh_kernel.run("%%sandbox a --env A=1\nx = 1"))
     ok(fresh_kernel.run("%sandbox a env B=2"))
     kill_all(process for process in children_of(fresh_kernel) if process not in own)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + GONE_SECONDS
     while "restart" not in ok(fresh_kernel.run("%sandbox a status")).text():
         assert time.monotonic() < deadline
     assert fresh_kernel.run("%%sandbox a\nx").content["ename"] == "SandboxLostError"
@@ -56,6 +56,6 @@ def test_unload_kills_the_sandboxes_and_takes_the_magics_away(python_kernel: Pyt
     ok(python_kernel.run("%%sandbox\n1"))
     processes = children_of(python_kernel)
     ok(python_kernel.run("%unload_ext hopx_kernel"))
-    assert wait_gone(processes, 5) == []
+    assert survivors(processes) == []
     assert "not found" in python_kernel.run("%sandbox").text("stderr")
     ok(python_kernel.run("%load_ext hopx_kernel\n%sandbox"))

@@ -28,7 +28,7 @@ def test_terminal_shows_output_bars_values_and_errors(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path), "TERM": "dumb"}
     code = f"for cell in {CELLS!r}: get_ipython().run_cell(cell)"
     command = [sys.executable, "-m", "IPython", "--simple-prompt", "--colors=nocolor", "-c", code]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=True)
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=150, check=True)
     text = ended.stdout
     assert "printed\n" in text and "\n42\n" in text
     assert "Loading" in text and "100 %" in text
@@ -46,7 +46,7 @@ def test_interrupt_in_the_terminal_stops_the_remote_code_and_keeps_both_states(t
         sys.executable,
         command,
         env=environment,
-        timeout=30,
+        timeout=90,
         encoding="utf-8",
         echo=False,
         # Whoever runs the tests in the background of a shell ignores it, and what is ignored is inherited.
@@ -93,7 +93,7 @@ def test_inside_a_sandbox_the_local_kind_says_why_it_cannot_start(tmp_path: Path
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=60, check=True
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=150, check=True
     )
     assert "SandboxStartError" in ended.stdout, ended.stdout
     assert "42\n" in ended.stdout
