@@ -76,6 +76,7 @@ class Interrupts:
         """
         self._asked = self._asked + 1 if self._asked_id == run_id else 1
         self._asked_id = run_id
+        self._end_system_calls()
         for pause in _PAUSES:
             time.sleep(pause)  # nearly always it has been noticed by then
             # A handler of the user's may count them.
@@ -95,6 +96,12 @@ class Interrupts:
         self._raised = False
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
+        self._end_system_calls()
+
+    def _end_system_calls(self) -> None:
+        """Have SIGINT end a wait, as Python has it: libraries such as polars let system calls go on after signals."""
+        if signal.getsignal(signal.SIGINT) == self._handle:
+            signal.siginterrupt(signal.SIGINT, True)
 
     def guard_handlers(self) -> None:
         """Have the handlers that user code sets from now on wait too, where they would cut a section of ours."""

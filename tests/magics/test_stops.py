@@ -92,6 +92,27 @@ def test_interrupt_stops_the_remote_code_and_keeps_both_states(kernel: Kernel, n
     assert ok(kernel.run("print(here)")).text() == "1\n"
 
 
+@pytest.mark.parametrize("when", ["in the cell", "in the cell before"])
+def test_interrupt_ends_a_wait_also_where_a_library_has_system_calls_go_on(
+    kernel: Kernel, name: str, when: str
+) -> None:
+    """Importing polars does so, for one."""
+    library = "import signal; signal.siginterrupt(signal.SIGINT, False)"
+    wait = "import threading; lock = threading.Lock(); lock.acquire()\nprint('started', flush=True)\nlock.acquire()"
+    if when == "in the cell before":
+        ok(kernel.run(f"%%sandbox {name}\n{library}"))
+    for cell in (
+        f"%%sandbox {name}\n{library if when == 'in the cell' else ''}\n{wait}",
+        f"{library}\nget_ipython().run_cell_magic('sandbox', {name!r}, {wait!r})",
+    ):
+        msg_id = kernel.send(cell)
+        kernel.wait_for_text(msg_id, "started")
+        kernel.press_interrupt()
+        outcome = kernel.collect(msg_id)
+        assert was_interrupted(outcome) and outcome.text("stderr") == ""
+    assert ok(kernel.run(f"%%sandbox {name}\nprint('next')")).text() == "next\n"
+
+
 def test_interrupts_again_and_again_do_no_harm(kernel: Kernel, name: str) -> None:
     ok(kernel.run(f"%%sandbox {name}\nimport time; there = 2"))
     for _ in range(10):
