@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SandboxError, SandboxLostError
 from . import bridge
-from .checks import checked_command, checked_environment, checked_timeout
+from .checks import checked_command, checked_environment, checked_path, checked_size, checked_timeout
 from .command import Command, CommandOptions, Ending
 from .lines import Block
 from .streams import CommandStream
@@ -132,8 +132,6 @@ class Commands:
         """
         if on_overflow not in ("wait", "drop_oldest"):
             raise ValueError(f"on_overflow is 'wait' or 'drop_oldest', not {on_overflow!r}")
-        if not buffer_size >= 1:
-            raise ValueError(f"buffer_size is a number of bytes from 1, not {buffer_size}")
         if not heartbeat_seconds > 0:
             raise ValueError(f"heartbeat_seconds is positive, not {heartbeat_seconds}")
         options = _options(
@@ -141,7 +139,7 @@ class Commands:
             timeout=timeout,
             cwd=cwd,
             env=env,
-            buffer_size=int(buffer_size),
+            buffer_size=checked_size("buffer_size", buffer_size),
             drop_oldest=on_overflow == "drop_oldest",
             heartbeat_seconds=heartbeat_seconds,
         )
@@ -190,9 +188,14 @@ def _options(
     command: str | Sequence[str],
     *,
     timeout: float | None,
+    cwd: str | None,
     env: Mapping[str, str] | None,
     **options: Any,
 ) -> CommandOptions:
     return CommandOptions(
-        checked_command(command), timeout=checked_timeout(timeout), env=checked_environment(env), **options
+        checked_command(command),
+        timeout=checked_timeout(timeout),
+        cwd=None if cwd is None else checked_path(cwd),
+        env=checked_environment(env),
+        **options,
     )

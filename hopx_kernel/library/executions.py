@@ -29,7 +29,6 @@ QUEUE_EVENTS = 64
 #: How much of a run's output it keeps for `SandboxRun.output`, in characters.
 OUTPUT_CHARACTERS = 4 * 1024 * 1024
 
-
 #: How soon after a restart the runs before it have ended, else they are interrupted.
 RESTART_SECONDS = 1.0
 

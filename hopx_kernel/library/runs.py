@@ -17,7 +17,7 @@ from ..protocol import Message, RunnerOptions
 from ..session import EventHandler
 from . import bridge
 from .blocks import BothBlocks
-from .checks import checked_environment, checked_timeout
+from .checks import checked_code, checked_environment, checked_timeout
 from .executions import Execution, SessionHost
 from .pending import Pending
 
@@ -34,8 +34,9 @@ class SandboxRun:
     """One execution in a session. It goes on by itself; iterate over it to see what happens as it happens.
 
     Iterating (``for`` or ``async for``) gives `Message` objects, each once, the last an ``execute_reply``; an iteration
-    that was broken off can be taken up by another. While a reader is slow, the code waits. When nobody iterates, the code runs freely: the newest events and the output are kept, and
-    what of the events was dropped is counted by an event ``dropped``.
+    that was broken off can be taken up by another. While a reader is slow, the code waits. When nobody iterates, the
+    code runs freely: the newest events and the output are kept, and what of the events was dropped is counted by an
+    event ``dropped``.
     """
 
     def __init__(self, session: SandboxSession, execution: Execution) -> None:
@@ -240,7 +241,7 @@ class SandboxSession(BothBlocks):
             "allow_stdin": allow_stdin,
             "execution_count": execution_count,
         }
-        execution = Execution(self._host, code, options)
+        execution = Execution(self._host, checked_code(code), options)
         bridge.call(self._start, execution)
         run = SandboxRun(self, execution)
         self._runs.add(run)

@@ -75,10 +75,16 @@ def test_run_raises_for_a_directory_that_is_not_there(sandbox: Sandbox) -> None:
         sandbox.commands.run("true", cwd="/nowhere")
 
 
-@pytest.mark.parametrize("command", ["", "  ", [], [""], ["a", 1], b"true", "a\0b", ["a", "b\0"]])
+@pytest.mark.parametrize("command", ["", "  ", [], [""], ["a", 1], b"true", "a\0b", ["a", "b\0"], "\ud800"])
 def test_run_refuses_what_is_no_command(sandbox: Sandbox, command: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         sandbox.commands.run(command)
+
+
+@pytest.mark.parametrize("cwd", ["", "a\0b", "\ud800", 3, Path("/app")])
+def test_run_refuses_what_is_no_directory(sandbox: Sandbox, cwd: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="a path"):
+        sandbox.commands.run("true", cwd=cwd)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "1"])
@@ -132,6 +138,7 @@ def test_run_of_more_output_than_may_be_held_is_stopped_and_says_what_works(sand
         ({"A": "\ud800"}, ValueError),
         ({"A": 1}, TypeError),
         ({1: "x"}, TypeError),
+        (["A=B"], TypeError),
     ],
 )
 def test_environment_that_cannot_be_set_is_refused(sandbox: Sandbox, env: Any, error: type[Exception]) -> None:

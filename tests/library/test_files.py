@@ -106,7 +106,7 @@ def test_read_only_places_cannot_be_written(sandbox: Sandbox) -> None:
         sandbox.files.write("/usr/x", "x")
 
 
-@pytest.mark.parametrize("path", ["", "a\0b"])
+@pytest.mark.parametrize("path", ["", "a\0b", "\ud800"])
 def test_path_that_is_none_is_refused(sandbox: Sandbox, path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         sandbox.files.exists(path)

@@ -192,6 +192,13 @@ def test_timeout_that_is_none_is_refused(session: SandboxSession, timeout: Any) 
         session.execute("1", timeout=timeout)
 
 
+@pytest.mark.parametrize("code", [None, b"1", 1])
+def test_code_that_is_none_is_refused(session: SandboxSession, code: Any) -> None:
+    with pytest.raises(TypeError, match="code is a str"):
+        session.execute(code)
+    assert session.execute("1").wait() == "1"
+
+
 def test_environment_that_cannot_be_set_is_refused(sandbox: Sandbox) -> None:
     for make in (sandbox.session, Sandbox.create):
         with pytest.raises(ValueError, match="environment variable"):

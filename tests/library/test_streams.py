@@ -130,10 +130,14 @@ def test_stream_is_whole_with_any_buffer_size(sandbox: Sandbox, buffer_size: int
 
 
 @pytest.mark.parametrize(
-    "options", [{"buffer_size": 0}, {"on_overflow": "drop"}, {"heartbeat_seconds": 0}, {"heartbeat_seconds": -1}]
+    "options",
+    [
+        *({"buffer_size": size} for size in (0, 0.5, math.inf, math.nan, "64", None)),
+        *({"on_overflow": "drop"}, {"heartbeat_seconds": 0}, {"heartbeat_seconds": -1}),
+    ],
 )
 def test_stream_refuses_options_that_make_no_sense(sandbox: Sandbox, options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises((ValueError, TypeError), match=next(iter(options))):
         sandbox.commands.stream("true", **options)  # type: ignore[arg-type]
 
 
