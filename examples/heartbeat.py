@@ -10,7 +10,7 @@ CODE = """
 import time
 
 print("thinking")
-time.sleep(1)
+time.sleep(2)
 print("done")
 """
 

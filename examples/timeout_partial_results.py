@@ -11,7 +11,7 @@ import time
 
 for i in range(100):
     print(f"row {i}")
-    time.sleep(0.2)
+    time.sleep(0.5)
 """
 
 
@@ -30,7 +30,7 @@ async def execute_with_timeout(sandbox: Sandbox, code: str, timeout: float = 60)
 
 async def main() -> None:
     async with await Sandbox.create_async() as sandbox:
-        async for update in execute_with_timeout(sandbox, CODE, timeout=0.7):
+        async for update in execute_with_timeout(sandbox, CODE, timeout=2.2):
             print(update)
         # The command is gone, the sandbox is not.
         print((await sandbox.commands.run_async("echo still here")).stdout, end="")
