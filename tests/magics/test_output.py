@@ -159,6 +159,17 @@ def test_markers_of_a_bash_cell_show_as_bars(kernel: Kernel, name: str, allow_st
     assert outcome.text().replace("\n\n", "\n") == "before\nafter\n"
 
 
+def test_long_run_has_a_header(kernel: Kernel, name: str) -> None:
+    msg_id = kernel.send(f"%%sandbox {name}\nwhile True: pass", allow_stdin=True)
+    header = kernel.collect(msg_id, lambda message: message["msg_type"] == "display_data").contents("display_data")[0]
+    assert "application/vnd.jupyter.widget-view+json" in header["data"]
+    assert "Running" in header["data"]["text/plain"] and "local sandbox" in header["data"]["text/plain"]
+    kernel.press_interrupt()
+    outcome = kernel.collect(msg_id)
+    assert was_interrupted(outcome)
+    assert "stopped, variables kept" in outcome.contents("update_display_data")[-1]["data"]["text/plain"]
+
+
 def test_results_and_alerts_are_shown(kernel: Kernel, name: str) -> None:
     text = shown(ok(kernel.run(f"%%sandbox {name}\nresult({{'answer': 42}})\nerror('be careful')")))
     assert "42" in text and "be careful" in text
