@@ -52,15 +52,14 @@ def test_nothing_is_started_where_an_option_is_set() -> None:
     assert prestart(["--HopxConfig.kind=process"], {}) is None
 
 
-def test_nothing_heavy_is_imported_before_the_sandbox_starts() -> None:
+def test_nothing_heavy_is_imported_before_the_sandbox_starts(jupyter_environment: dict[str, str]) -> None:
     code = """
 import json, os, sys
 from hopx_kernel.__main__ import main
 from hopx_kernel.kernel.prestart import prestart
 spawned = prestart([], {})
 print(json.dumps([name for name in ("traitlets", "asyncio", "anyio", "IPython", "ipykernel") if name in sys.modules]))
-if spawned is not None:
-    spawned.process.kill()
+spawned.process.kill()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout) == []

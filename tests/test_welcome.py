@@ -19,7 +19,7 @@ def executed(hopx_kernelspec: str) -> Any:
     for cell in notebook.cells:
         # The cell that waits for a person to press Stop.
         cell.source = cell.source.replace("time.sleep(1)", "time.sleep(0.01)")
-    NotebookClient(notebook, timeout=60, kernel_name=hopx_kernelspec).execute()
+    NotebookClient(notebook, timeout=200, kernel_name=hopx_kernelspec).execute()
     return notebook
 
 

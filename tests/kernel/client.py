@@ -16,7 +16,17 @@ import psutil
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
 
-TIMEOUT = 30.0
+#: Longer than anything takes on a slow and busy machine, in seconds: it costs time only where something is missing.
+TIMEOUT = 60.0
+
+#: An option for kernels whose code is to stop when it is interrupted: the two seconds of the default, after which an
+#: interrupt says that the code did not, can pass without a step of it.
+PATIENT = f"--HopxConfig.interrupt_grace_seconds={TIMEOUT / 2}"
+
+#: A cell that runs for as long as a test wants it to, and then goes on to its end.
+UNTIL_INTERRUPTED = (
+    "import time\nprint('started')\ntry: time.sleep(3600)\nexcept KeyboardInterrupt: pass\nprint('done')"
+)
 
 Message = dict[str, Any]
 
@@ -30,11 +40,12 @@ class Outcome:
 
     @property
     def types(self) -> list[str]:
-        """The messages' types, with the state of each status."""
-        return [
+        """The messages' types, with the state of each status; text in a row counts once, in however many pieces it came."""
+        types = [
             message["content"]["execution_state"] if message["msg_type"] == "status" else message["msg_type"]
             for message in self.messages
         ]
+        return [kind for before, kind in zip(["", *types], types, strict=False) if not before == kind == "stream"]
 
     @property
     def content(self) -> dict[str, Any]:
@@ -93,7 +104,11 @@ class Kernel:
         self.manager.start_kernel(env=self._env, **({} if self._stderr is None else {"stderr": self._stderr}))
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=TIMEOUT)
+        try:
+            self.client.wait_for_ready(timeout=TIMEOUT)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -126,6 +141,15 @@ class Kernel:
         message["header"].update(header)
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
+
+    def wait_for_arrival(self) -> None:
+        """Return when everything that was sent on the shell channel has arrived at the kernel; cells may run on."""
+        self.reply(self.request("kernel_info_request", {}))
+
+    def question(self) -> Message:
+        """The next ``input_request``."""
+        question: Message = self.client.get_stdin_msg(timeout=TIMEOUT)
+        return question
 
     def control(self, msg_type: str, content: Any) -> Message:
         """Send a request on the control channel and wait for its reply."""

@@ -15,9 +15,16 @@ import pytest
 
 from tests.magics.client import complete, ok
 
-from .client import Kernel, kill_all
+from .client import PATIENT, TIMEOUT, Kernel, kill_all
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def kernel(jupyter_environment: dict[str, str]) -> Iterator[Kernel]:
+    """A kernel that gives code time to stop."""
+    with Kernel(PATIENT) as kernel:
+        yield kernel
 
 
 @pytest.fixture
@@ -165,7 +172,7 @@ def test_sandboxes_outlive_the_sandbox_that_made_them(fresh_kernel: Kernel) -> N
     own = children_of(fresh_kernel)
     ok(fresh_kernel.run("%%sandbox\nx = 1"))
     kill_all(own)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIMEOUT
     while fresh_kernel.run("1").content["status"] == "error":
         assert time.monotonic() < deadline
     assert ok(fresh_kernel.run("%%sandbox\nprint(x)")).text() == "1\n"

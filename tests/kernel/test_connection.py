@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,14 +18,22 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
-TIMEOUT = 30.0
+from .client import TIMEOUT
+
+#: A kernel that waits for somebody to listen for as long as a busy machine may take.
+PATIENT_KERNEL = f"""
+import sys
+from hopx_kernel.kernel import kernel
+kernel._SUBSCRIPTION_SECONDS = {TIMEOUT}
+from hopx_kernel.__main__ import main
+sys.exit(main())
+"""
 
 
 @contextmanager
-def launched(*options: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+def launched(*options: str, program: tuple[str, str] = ("-m", "hopx_kernel")) -> Iterator[subprocess.Popen[bytes]]:
     """A kernel that is started by its command line."""
-    command = [sys.executable, "-m", "hopx_kernel", *options]
-    process = subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, *program, *options], stderr=subprocess.PIPE)
     try:
         yield process
     finally:
@@ -34,9 +41,16 @@ def launched(*options: str, **variables: str) -> Iterator[subprocess.Popen[bytes
         process.communicate()
 
 
-def wait_for_file(path: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_file(path: Path, process: subprocess.Popen[bytes], **values: Any) -> dict[str, Any]:
+    """Wait until a connection file is there and says this; gives what it says."""
     deadline = time.monotonic() + TIMEOUT
-    while not (path.exists() and path.read_bytes().endswith(b"}")):
+    while True:
+        try:
+            saved: dict[str, Any] = json.loads(path.read_bytes())
+            if values.items() <= saved.items():
+                return saved
+        except (FileNotFoundError, json.JSONDecodeError):
+            pass  # not yet, or not the whole of it
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -113,11 +127,7 @@ def test_given_ports_are_used_and_added_to_the_file(tmp_path: Path, jupyter_envi
     _, saved = write_connection_file(str(path), key=b"key")
     path.write_text(json.dumps({**saved, "shell_port": 0, "own": "kept"}), encoding="utf-8")
     with launched("-f", str(path), f"--shell={saved['shell_port']}") as process:
-        deadline = time.monotonic() + TIMEOUT
-        while json.loads(path.read_bytes() or b"{}").get("shell_port") != saved["shell_port"]:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        assert json.loads(path.read_bytes())["own"] == "kept"
+        assert wait_for_file(path, process, shell_port=saved["shell_port"])["own"] == "kept"
         assert run_a_cell(path) == "person\n"
 
 
@@ -138,7 +148,7 @@ def test_client_that_comes_to_iopub_last_misses_nothing(tmp_path: Path, jupyter_
         sockets[name].connect(f"tcp://{saved['ip']}:{saved[f'{name}_port']}")
 
     try:
-        with launched("-f", str(path)):
+        with launched("-f", str(path), program=("-c", PATIENT_KERNEL)):
             for name in ("shell", "control"):
                 connect(name)
                 session.send(sockets[name], "kernel_info_request", {})
@@ -179,7 +189,7 @@ def test_kernel_ends_with_the_program_that_started_it(tmp_path: Path, jupyter_en
     wait_for_file(path, parent)
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIMEOUT
     while _lives(pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)

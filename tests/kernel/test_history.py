@@ -41,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 def ask(path: Path, **content: Any) -> list[Any]:
     history = History(str(path))
     try:
-        return history.request(content).result(10)
+        return history.request(content).result(60)
     finally:
         history.close()
 
@@ -110,5 +110,5 @@ def test_file_that_cannot_be_made_costs_no_cell(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     history = History(str(tmp_path / "file" / "history.sqlite"))
     history.store(1, "here")
-    assert [entry[2] for entry in history.request({"hist_access_type": "tail"}).result(10)] == ["here"]
+    assert [entry[2] for entry in history.request({"hist_access_type": "tail"}).result(60)] == ["here"]
     history.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .client import Kernel
+from .client import PATIENT, Kernel
 
 MIB = 1 << 20
 
@@ -85,7 +85,7 @@ def test_memory_of_many_processes_together_is_limited(small_kernel: Kernel) -> N
     small_kernel.run("import os; os._exit(0)")  # with what the cells before have left in memory
     outcome = small_kernel.run(
         "import os, time\nprint('before', flush=True)\nfor _ in range(6):\n    if not os.fork():\n"
-        "        data = os.urandom(1 << 20) * 120\n        time.sleep(30)\n        os._exit(0)\ntime.sleep(30)"
+        "        data = os.urandom(1 << 20) * 120\n        time.sleep(3600)\n        os._exit(0)\ntime.sleep(3600)"
     )
     assert outcome.text() == "before\n"
     assert "memory limit of 400 MiB was exceeded" in outcome.error["evalue"]
@@ -93,8 +93,7 @@ def test_memory_of_many_processes_together_is_limited(small_kernel: Kernel) -> N
 
 
 def test_cell_over_its_time_is_told(jupyter_environment: dict[str, str]) -> None:
-    with Kernel(env={"HOPX_TIMEOUT_SECONDS": "0.5"}) as kernel:
-        kernel.run("kept = 1")
-        outcome = kernel.run("import time\nprint('before')\ntime.sleep(60)")
-        assert outcome.text() == "before\n" and "limit of 0.5 s" in outcome.error["evalue"]
+    with Kernel(PATIENT, env={"HOPX_TIMEOUT_SECONDS": "1.5"}) as kernel:
+        outcome = kernel.run("import time\nkept = 1; print('before')\ntime.sleep(3600)")
+        assert outcome.text() == "before\n" and "limit of 1.5 s" in outcome.error["evalue"]
         assert kernel.run("kept").result == "1"

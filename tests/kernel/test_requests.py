@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .client import Kernel
+from .client import UNTIL_INTERRUPTED, Kernel
 
 MALFORMED: dict[str, tuple[str, Any]] = {
     "execute without code": ("execute_request", {}),
@@ -104,24 +104,25 @@ def test_connect_request_tells_the_ports(kernel: Kernel) -> None:
 
 
 def test_control_channel_answers_during_a_run(kernel: Kernel) -> None:
-    run = kernel.send("import time; print('started'); time.sleep(2)")
-    kernel.wait_for_text(run, "started")
+    run = kernel.send(UNTIL_INTERRUPTED)
+    kernel.wait_for_text(run, "started\n")
     assert kernel.control("kernel_info_request", {})["content"]["status"] == "ok"
     usage = kernel.control("usage_request", {})["content"]
     assert usage["kernel_memory"] > 0
     kernel.interrupt()
-    kernel.collect(run)
+    assert kernel.collect(run).text() == "done\n"
 
 
 def test_subshells_are_made_listed_used_and_deleted(kernel: Kernel) -> None:
     subshell_id = kernel.control("create_subshell_request", {})["content"]["subshell_id"]
     assert kernel.control("list_subshell_request", {})["content"]["subshell_id"] == [subshell_id]
-    run = kernel.send("import time; print('started'); time.sleep(2); print('done')")
-    kernel.wait_for_text(run, "started")
+    run = kernel.send(UNTIL_INTERRUPTED)
+    kernel.wait_for_text(run, "started\n")
     request = kernel.request("complete_request", {"code": "prin", "cursor_pos": 4}, subshell_id=subshell_id)
-    reply = kernel.reply(request, timeout=1.5)
+    reply = kernel.reply(request)
     assert "print" in reply["content"]["matches"]
     assert reply["parent_header"]["subshell_id"] == subshell_id
+    kernel.interrupt()
     assert kernel.collect(run).text() == "done\n"
     assert kernel.control("delete_subshell_request", {"subshell_id": subshell_id})["content"]["status"] == "ok"
     gone = kernel.collect(kernel.request("complete_request", {"code": "a", "cursor_pos": 1}, subshell_id=subshell_id))
@@ -145,7 +146,6 @@ def test_history_is_kept_with_output(kernel: Kernel) -> None:
 def test_history_outlives_a_kernel(kernel: Kernel) -> None:
     with Kernel() as other:
         other.run("'from another kernel'")
-        other.client.shutdown()
-        other.manager.finish_shutdown()
+        other.shut_down()
     search = {"hist_access_type": "search", "pattern": "*from another kernel*", "raw": True, "output": False}
     assert kernel.reply(kernel.request("history_request", search))["content"]["history"]
