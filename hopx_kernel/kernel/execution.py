@@ -344,7 +344,7 @@ class Cells:
         self.beside.abandon()
         self._voila.tell(_PAGE_LOST)
         if self._current is None:
-            self._notice = f"The interpreter died between two cells: {evalue} Its variables are gone.\n"
+            self._notice = f"The interpreter died between two cells: {evalue}\n"
 
     def _on_session_end(self) -> None:
         self.on_interpreter_gone()

@@ -46,6 +46,9 @@ _UNCOUNTED = frozenset({"status", "comm_open", "execute_input"})
 #: output of its first cell, and wait for the end of it for ever.
 _SUBSCRIPTION_SECONDS = 1.0
 
+#: How long after it had to wait output counts as a flood: between two waits there is room for a moment.
+_FLOOD_SECONDS = 0.25
+
 
 class HopxKernel:
     """Jupyter's kernel protocol for cells that run in a sandbox.
@@ -87,6 +90,7 @@ class HopxKernel:
         self._usage = Usage()
         self._aborting = False
         self._running: Request | None = None
+        self._throttled_until = 0.0
         limited = behind_server
         self._limiter = RateLimiter(
             self.options.message_rate if limited else None, self.options.data_rate if limited else None
@@ -176,12 +180,14 @@ class HopxKernel:
     @property
     def is_throttled(self) -> bool:
         """See `Publisher`."""
-        return self.behind_server and self._limiter.delay(time.monotonic()) > 0
+        return time.monotonic() < self._throttled_until
 
     async def room(self) -> None:
         """See `Publisher`."""
         await self._iopub.wait_room()
-        if self.behind_server and (delay := self._limiter.delay(time.monotonic())) > 0:
+        now = time.monotonic()
+        if self.behind_server and (delay := self._limiter.delay(now)) > 0:
+            self._throttled_until = now + delay + _FLOOD_SECONDS
             await anyio.sleep(delay)
 
     # ------------------------------------------------------------------ shell channel

@@ -46,7 +46,7 @@ class Publisher(Protocol):
 
     @property
     def is_throttled(self) -> bool:
-        """Whether what is sent has to wait because of a server's limits."""
+        """Whether what is sent has to wait because of a server's limits, or had to just now."""
 
     def set_parent(self, ident: list[bytes], parent: dict[str, Any]) -> None:
         """Make a request the parent of the comm messages that the kernel's own widgets send from here on."""
