@@ -18,6 +18,9 @@ __all__ = ["Interrupts"]
 #: How long a run may take to notice a signal before it gets another, in seconds.
 _PAUSES = (0.005, 0.005, 0.01, 0.02, 0.05)
 
+#: How long such a signal may be on its way, in seconds.
+_REMINDER_SECONDS = 1.0
+
 
 class Interrupts:
     """The process's SIGINT handler, and what it has to know.
@@ -57,6 +60,7 @@ class Interrupts:
         self._asked_id = ""
         self._asked = 0
         self._count_before = 0
+        self._reminded_at = -_REMINDER_SECONDS
         self._later: List[Tuple[Callable[..., Any], int]] = []
         self._handlers: Dict[int, Any] = {}
 
@@ -85,6 +89,7 @@ class Interrupts:
             if self._count - self._count_before >= self._asked:
                 return
             if self._main is not None:
+                self._reminded_at = time.monotonic()
                 signal.pthread_kill(self._main, signal.SIGINT)
 
     def end_run(self) -> None:
@@ -134,11 +139,22 @@ class Interrupts:
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
         del signum
+        if self._is_late_reminder():
+            return
         self._count += 1
         if self._depth:
             self._pending = True
             return
         self._raise(frame)
+
+    def _is_late_reminder(self) -> bool:
+        """Whether this SIGINT is one of `ask`'s for another that was noticed just then: it would stop the code's clean-up."""
+        if time.monotonic() >= self._reminded_at + _REMINDER_SECONDS:
+            return False
+        if self._asked_id != self._run_id or self._count - self._count_before < self._asked:
+            return False
+        self._reminded_at = -_REMINDER_SECONDS
+        return True
 
     def _raise(self, frame: Optional[FrameType]) -> None:
         if not self.code_runs and self.cancel is not None:

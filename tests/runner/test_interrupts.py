@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
 
 from hopx_kernel.protocol import Message, RunnerOptions
+from hopx_kernel.runner.interrupts import Interrupts
 
 from .client import RunnerClient, open_runner
 
@@ -225,3 +227,29 @@ def test_interrupt_before_the_interpreter_is_there_ends_the_waiting_run() -> Non
             runner.reply_to(interrupt)
         assert runner.run("1 + 1").value == "2"
         assert len(runner.result(msg_id).of("execute_reply")) == 1
+
+
+def test_signal_that_is_sent_again_as_the_first_is_noticed_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupts = Interrupts()
+
+    def notice_both(thread_id: int, signum: int) -> None:
+        interrupts._handle(signum, None)
+        interrupts._handle(signum, None)
+
+    monkeypatch.setattr(signal, "getsignal", lambda _: interrupts._handle)
+    monkeypatch.setattr(signal, "pthread_kill", notice_both)
+    interrupts.begin_run("run")
+    interrupts.ask("run")
+    assert interrupts.count() == 1
+    interrupts._handle(signal.SIGINT, None)  # another one
+    assert interrupts.count() == 2
+
+
+def test_signal_that_was_noticed_before_the_run_began_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupts = Interrupts()
+    monkeypatch.setattr(signal, "getsignal", lambda _: interrupts._handle)
+    monkeypatch.setattr(signal, "pthread_kill", lambda _, signum: interrupts._handle(signum, None))
+    interrupts._handle(signal.SIGINT, None)
+    interrupts.begin_run("run")
+    interrupts.ask("run")
+    assert interrupts.count() == 2
