@@ -154,7 +154,7 @@ class Answers:
         request.get("hist_access_type", str)
         try:
             entries = await asyncio.wrap_future(self._history.request(content))
-        except (ValueError, TypeError, KeyError) as exc:
+        except (ValueError, TypeError, KeyError, OverflowError) as exc:
             raise MalformedRequestError(f"history_request: {exc}") from exc
         return {"status": "ok", "history": entries}
 

@@ -12,7 +12,7 @@ from .outbox import Outbox
 __all__ = ["Questions"]
 
 #: How long the interpreter may take before the supervisor says that there is no answer: it may hold the GIL for long.
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
 
 #: What such an answer is.
 _NO_ANSWER: Dict[str, Dict[str, Any]] = {

@@ -35,6 +35,10 @@ from .system import run_command
 
 __all__ = ["IPythonShell", "SandboxShell"]
 
+#: Characters of a line that are completed at most: IPython takes half a second for so many, and for ten times as many a
+#: hundred times as long, in which nothing else can run.
+COMPLETED_LINE = 10_000
+
 
 class SandboxShell(InteractiveShell):
     """The shell that cells see as ``get_ipython()``."""
@@ -301,8 +305,10 @@ class IPythonShell(BaseShell):
 
     def complete(self, code: str, cursor_pos: int) -> Dict[str, Any]:
         cursor_pos = max(0, min(cursor_pos, len(code)))
-        with provisionalcompleter():
-            found = list(rectify_completions(code, self._ip.Completer.completions(code, cursor_pos)))
+        found: List[Any] = []
+        if cursor_pos - code.rfind("\n", 0, cursor_pos) <= COMPLETED_LINE:
+            with provisionalcompleter():
+                found = list(rectify_completions(code, self._ip.Completer.completions(code, cursor_pos)))
         start, end = (found[0].start, found[0].end) if found else (cursor_pos, cursor_pos)
         # Attributes come with their dot, which stands in the code already.
         dot = 1 if found and all(one.text.startswith(".") for one in found) and code[start : start + 1] == "." else 0

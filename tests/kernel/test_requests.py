@@ -23,6 +23,7 @@ MALFORMED: dict[str, tuple[str, Any]] = {
     "history of an unknown kind": ("history_request", {"hist_access_type": "sideways", "raw": True, "output": False}),
     "history without a kind": ("history_request", {"raw": True, "output": False}),
     "history with a text as number": ("history_request", {"hist_access_type": "tail", "n": "many"}),
+    "history with a number that is too large": ("history_request", {"hist_access_type": "tail", "n": 10**30}),
     "comm_info with a number as target": ("comm_info_request", {"target_name": 5}),
     "unknown request": ("frobnicate_request", {"x": 1}),
 }
@@ -34,7 +35,7 @@ def test_malformed_request_gets_an_error_reply(kernel: Kernel, name: str) -> Non
     outcome = kernel.collect(kernel.request(msg_type, content))
     assert outcome.reply["msg_type"] == msg_type.replace("_request", "_reply")
     assert outcome.content["status"] == "error"
-    assert outcome.content["ename"] and outcome.content["evalue"]
+    assert outcome.content["ename"] == "MalformedRequestError" and outcome.content["evalue"]
     assert outcome.types[0] == "busy" and outcome.types[-1] == "idle"
     assert kernel.run("1").result == "1"
 
@@ -86,6 +87,14 @@ def test_unsigned_message_is_thrown_away(kernel: Kernel) -> None:
     kernel.client.shell_channel.socket.send_multipart(frames)
     kernel.client.shell_channel.socket.send_multipart([b"<IDS|MSG>", b"garbage"])
     assert kernel.run("'forged' in globals()").result == "False"
+
+
+@pytest.mark.parametrize("text", ["x", "'A1+/", "f(1, "])
+def test_completion_of_a_very_long_line_keeps_nothing_waiting(kernel: Kernel, text: str) -> None:
+    code = f"x = 1\n{text * 200_000}"
+    assert kernel.reply(kernel.request("complete_request", {"code": code}))["content"]["matches"] == []
+    assert "print" in kernel.reply(kernel.request("complete_request", {"code": f"{code}\nprin"}))["content"]["matches"]
+    assert kernel.run("1").result == "1"
 
 
 def test_kernel_info_tells_the_language(kernel: Kernel) -> None:
