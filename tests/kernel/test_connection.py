@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pytest
@@ -55,14 +56,28 @@ def wait_for_file(path: Path, process: subprocess.Popen[bytes], **values: Any) -
         time.sleep(0.02)
 
 
-def run_a_cell(path: Path) -> str:
-    """Connect to a kernel by its file and run a cell; gives its output."""
+@contextmanager
+def connected(path: Path) -> Iterator[BlockingKernelClient]:
+    """A client of a kernel, once it hears it. Its own way of waiting takes a kernel that is slow to come for dead."""
     client = BlockingKernelClient(connection_file=str(path))
     client.load_connection_file()
     client.start_channels()
-    shown: list[dict[str, Any]] = []
     try:
-        client.wait_for_ready(timeout=TIMEOUT)
+        for _ in range(int(TIMEOUT)):
+            client.kernel_info()
+            client.get_shell_msg(timeout=TIMEOUT)
+            with suppress(Empty):
+                client.get_iopub_msg(timeout=1)
+                break
+        yield client
+    finally:
+        client.stop_channels()
+
+
+def run_a_cell(path: Path) -> str:
+    """Connect to a kernel by its file and run a cell; gives its output."""
+    shown: list[dict[str, Any]] = []
+    with connected(path) as client:
         reply = client.execute_interactive(
             "print(input('name? '))",
             output_hook=shown.append,
@@ -71,8 +86,6 @@ def run_a_cell(path: Path) -> str:
             timeout=TIMEOUT,
         )
         assert reply["content"]["status"] == "ok"
-    finally:
-        client.stop_channels()
     return "".join(message["content"].get("text", "") for message in shown)
 
 
@@ -112,13 +125,9 @@ def test_file_without_a_name_is_in_the_runtime_directory(jupyter_environment: di
     with launched("--log-level=INFO") as process:
         path = Path(jupyter_environment["JUPYTER_RUNTIME_DIR"], f"kernel-{process.pid}.json")
         wait_for_file(path, process)
-        client = BlockingKernelClient(connection_file=str(path))
-        client.load_connection_file()
-        client.start_channels()
-        client.wait_for_ready(timeout=TIMEOUT)
-        client.shutdown()
-        client.stop_channels()
-        assert process.wait(TIMEOUT) == 0
+        with connected(path) as client:
+            client.shutdown()
+            assert process.wait(TIMEOUT) == 0
         assert not path.exists()
 
 
