@@ -24,9 +24,6 @@ __all__ = ["Publisher", "RunOutput"]
 #: Events that stand beside the text and not in it: a flood of them must not cut the text into as many messages.
 _BESIDE_TEXT = frozenset({"stream", "progress", "heartbeat"})
 
-#: How long text that may become a progress marker waits for its rest, in seconds: a prompt can end in ``_``, too.
-_HOLD_SECONDS = 0.1
-
 
 class Publisher(Protocol):
     """Sends iopub messages."""
@@ -173,7 +170,7 @@ class RunOutput:
                 self._take_text("stdout", part)
             else:
                 await self.feed(part)
-        self._held_until = time.monotonic() + _HOLD_SECONDS if self._markers.is_holding else None
+        self._held_until = time.monotonic() + self._markers.hold_seconds if self._markers.is_holding else None
 
     def _release_held(self) -> None:
         """Show what began like a marker and did not go on as one."""

@@ -32,8 +32,8 @@ OUTPUT_CHARACTERS = 4 * 1024 * 1024
 #: How soon after a restart the runs before it have ended, else they are interrupted.
 RESTART_SECONDS = 1.0
 
-#: How long text that may be the beginning of a marker waits for the rest of it.
-HOLD_SECONDS = 0.2
+#: Events that stand beside the text: a marker goes on behind them.
+BESIDE_TEXT = frozenset({"heartbeat", "progress"})
 
 
 @dataclass(frozen=True)
@@ -163,15 +163,15 @@ class Execution:
                 await self._keep_parts(self._markers.feed(event.content["text"]))
                 self._texts_taken += 1
                 if self._markers.is_holding:
-                    self._host.owner.tasks.start_soon(self._release_held, self._texts_taken)
+                    self._host.owner.tasks.start_soon(self._release_held, self._texts_taken, self._markers.hold_seconds)
                 return
-            if event.msg_type != "heartbeat":
+            if event.msg_type not in BESIDE_TEXT:
                 await self._keep_parts(self._markers.flush())
             await self._keep(event)
 
-    async def _release_held(self, texts_taken: int) -> None:
+    async def _release_held(self, texts_taken: int, seconds: float) -> None:
         """Show what began like a marker when nothing comes that goes on with it: a prompt may end like that."""
-        await anyio.sleep(HOLD_SECONDS)
+        await anyio.sleep(seconds)
         async with self._taking:
             if self._texts_taken == texts_taken:
                 await self._keep_parts(self._markers.flush())

@@ -15,7 +15,12 @@ from typing import Any, Callable, Dict, List, Optional, Union
 
 from .messages import Message
 
-__all__ = ["MAX_PAYLOAD_CHARS", "MarkerParser", "payload_event"]
+__all__ = ["HOLD_SECONDS", "MAX_PAYLOAD_CHARS", "SURE_HOLD_SECONDS", "MarkerParser", "payload_event"]
+
+#: How long to wait for the rest of what may become a marker, in seconds: a prompt can end in ``_``, too. What cannot well
+#: be anything else waits longer, as whoever prints it may be slow, and so may the way.
+HOLD_SECONDS = 0.2
+SURE_HOLD_SECONDS = 5.0
 
 #: A payload longer than this is text: it bounds what a marker without an end may hold back.
 MAX_PAYLOAD_CHARS = 1 << 20
@@ -55,6 +60,12 @@ class MarkerParser:
     def is_holding(self) -> bool:
         """Whether text waits for what comes next."""
         return bool(self._held) or self._scan is not None
+
+    @property
+    def hold_seconds(self) -> float:
+        """How long what is held may wait for what comes next, before `flush` gives it."""
+        is_sure = self._scan is not None or len(self._held) > len("__")
+        return SURE_HOLD_SECONDS if is_sure else HOLD_SECONDS
 
     def feed(self, text: str) -> List[Union[str, Message]]:
         """Give texts and events in the order in which they were printed; never an empty text."""

@@ -11,7 +11,6 @@ import anyio
 import pytest
 
 from hopx_kernel import RemoteExecutionError, Sandbox, SandboxLostError, SandboxTimeoutError
-from hopx_kernel.library import executions
 from hopx_kernel.library.commands import Commands
 from hopx_kernel.library.runs import SandboxSession
 from hopx_kernel.protocol import Message, RunnerOptions
@@ -318,15 +317,24 @@ def test_completion_is_answered(session: SandboxSession) -> None:
     assert "spectacular" in session.complete("specta", 6)["matches"]
 
 
-def test_markers_of_a_child_are_events_and_no_text(session: SandboxSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executions, "HOLD_SECONDS", 100)  # else a busy computer may show the half of the marker
-    lines = 'echo before; printf \'__PROG\'; sleep 0.05; printf \'RESS__{"message": "m", "percent": 4}\\n\'; echo after'
+def test_markers_of_a_child_are_events_and_no_text(session: SandboxSession) -> None:
+    lines = 'echo before; printf \'__PROG\'; sleep 0.5; printf \'RESS__{"message": "m", "percent": 4}\\n\'; echo after'
     run = session.execute(f"import subprocess; subprocess.run(['bash', '-c', {lines!r}])\nNone")
     events = list(run)
     assert [event.content["percent"] for event in events if event.msg_type == "progress"] == [4]
     assert run.output == "before\nafter\n"
     kinds = [kind for kind, _ in itertools.groupby(event.msg_type for event in events) if kind != "heartbeat"]
     assert kinds == ["stream", "progress", "stream", "execute_reply"]
+
+
+def test_marker_of_a_child_goes_on_behind_what_the_code_reports_meanwhile(session: SandboxSession) -> None:
+    lines = 'printf \'__PROGRESS__{"message":\'; read; echo \'"m", "percent": 4}\''
+    run = session.execute(
+        f"import subprocess, time\nchild = subprocess.Popen(['bash', '-c', {lines!r}], stdin=subprocess.PIPE)\n"
+        "time.sleep(0.5); progress('own', 50); _ = child.communicate(b'\\n')"
+    )
+    assert [event.content["percent"] for event in run if event.msg_type == "progress"] == [50, 4]
+    assert run.output == ""
 
 
 def test_text_that_only_begins_like_a_marker_is_shown_while_the_code_waits(session: SandboxSession) -> None:

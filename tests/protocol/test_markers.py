@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hopx_kernel.protocol import Message
-from hopx_kernel.protocol.markers import MAX_PAYLOAD_CHARS, MarkerParser, payload_event
+from hopx_kernel.protocol.markers import (
+    HOLD_SECONDS,
+    MAX_PAYLOAD_CHARS,
+    SURE_HOLD_SECONDS,
+    MarkerParser,
+    payload_event,
+)
 
 
 def parse(*chunks: str) -> list[object]:
@@ -130,6 +136,22 @@ def test_nothing_but_a_part_of_a_name_is_held_back() -> None:
     assert parser.feed("yes") == ["_yes"]
     assert not parser.is_holding
     assert parser.feed("snake_case") == ["snake_case"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("ready? _", HOLD_SECONDS),
+        ("Name__", HOLD_SECONDS),
+        ("__P", SURE_HOLD_SECONDS),
+        ("__RESULT__", SURE_HOLD_SECONDS),
+        ('__ERROR__{"mess', SURE_HOLD_SECONDS),
+    ],
+)
+def test_a_prompt_waits_shortly_and_what_is_a_marker_for_its_slow_end(text: str, seconds: float) -> None:
+    parser = MarkerParser()
+    parser.feed(text)
+    assert parser.is_holding and parser.hold_seconds == seconds
 
 
 def test_flush_gives_a_cut_marker_as_text() -> None:
