@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
-from jupyter_client.manager import start_new_kernel
 
-from .conftest import WIDGET, Kernel
+from .conftest import WIDGET, CellOutput, Kernel, running
 
 StartKernel = Callable[..., Kernel]
 
-BAR = "import time\nfor i in track(range(3), 'work'): time.sleep(0.2)"
+BAR = "for i in track(range(3), 'work'):\n    if i == 1: input()"
 
 
 @pytest.fixture
@@ -24,15 +22,12 @@ def start_kernel(hopx_kernelspec: str, monkeypatch: pytest.MonkeyPatch) -> Itera
         def start(**options: str) -> Kernel:
             for name, value in options.items():
                 monkeypatch.setenv(f"HOPX_{name.upper()}", value)
-            manager, client = start_new_kernel(kernel_name=hopx_kernelspec, startup_timeout=60)
-            stack.callback(manager.shutdown_kernel, now=False)
-            stack.callback(client.stop_channels)
-            return Kernel(client)
+            return stack.enter_context(running(hopx_kernelspec))
 
         yield start
 
 
-def opened(output: Any) -> set[str]:
+def opened(output: CellOutput) -> set[str]:
     """Names of the widgets that a cell opened."""
     return {content["data"]["state"].get("_model_name") for content in output.contents("comm_open")}
 
@@ -43,7 +38,7 @@ def opened(output: Any) -> set[str]:
 def test_header_is_the_one_that_was_chosen(
     start_kernel: StartKernel, header: str, has_anywidget: bool, has_button: bool
 ) -> None:
-    output = start_kernel(header=header).run(BAR)
+    output = start_kernel(header=header).run(BAR, until=lambda output: output.views)
     assert ("AnyModel" in opened(output), "ButtonModel" in opened(output)) == (has_anywidget, has_button)
     assert "FloatProgressModel" in opened(output)
     # Without a header the record has none either.
@@ -51,13 +46,17 @@ def test_header_is_the_one_that_was_chosen(
 
 
 @pytest.mark.parametrize("header", ["auto", "plain"])
-def test_header_comes_when_it_is_told_to(start_kernel: StartKernel, header: str) -> None:
+def test_header_comes_as_soon_as_it_is_told_to(start_kernel: StartKernel, header: str) -> None:
     kernel = start_kernel(header=header, header_after_seconds="0.3")
-    assert not kernel.run("pass").contents("display_data")
-    kernel.run("progress('The first has to wait for its widgets')")
-    output = kernel.run("import time; time.sleep(2.5)")
+    output = kernel.run("input()", until=lambda output: output.views)
     (moment,) = (moment for moment, kind, _ in output.messages if kind == "display_data")
-    assert 0.25 <= moment < 1.9 and output.record.startswith("Done · ")
+    assert moment >= 0.25 and output.record.startswith("Done · ")
+
+
+def test_header_comes_no_sooner_than_it_is_told_to(start_kernel: StartKernel) -> None:
+    # Without being told it would come after two.
+    output = start_kernel(header_after_seconds="60").run("import time; time.sleep(2.6)")
+    assert not output.contents("display_data") and not output.contents("comm_open")
 
 
 def test_header_that_is_off_never_comes(start_kernel: StartKernel) -> None:
@@ -73,7 +72,7 @@ def test_messages_are_printed_where_bars_are_off(start_kernel: StartKernel) -> N
 
 
 def test_text_line_is_drawn_where_it_was_chosen(start_kernel: StartKernel) -> None:
-    output = start_kernel(progress="text").run(BAR)
+    output = start_kernel(progress="text").run("for i in track(range(3), 'work'): pass")
     assert not output.contents("display_data") and not output.contents("comm_open")
     assert "\x1b[K" in output.text and output.text.rstrip().splitlines()[-1].startswith("✓ work")
 
