@@ -70,6 +70,11 @@ class FrontEnd:
         data = {"method": "custom", "content": {"event": "click"}}
         return self.send("comm_msg", {"comm_id": comm_id, "data": data})
 
+    def answer(self, text: str) -> None:
+        """Answer the `input` that a cell waits for, or will."""
+        self.client.get_stdin_msg(timeout=TIMEOUT_SECONDS)
+        self.client.input(text)
+
     def request_states(self) -> Message:
         """Ask for all widgets as a page does that was reloaded; gives the ``update_states`` message."""
         comm_id = uuid.uuid4().hex

@@ -120,6 +120,8 @@ INTERACT: Notebook = [
     "a, b = w.IntSlider(1), w.IntSlider(2)\ndef q(a, b):\n    print((a, b, a * b))\no = interactive_output(q, {'a': a, 'b': b})\n"
     "display(w.VBox([a, b]), o)",
     "a.value = 7",
+    # It says when the making of its list of fonts takes long, which the first start of all may.
+    "import logging; logging.getLogger('matplotlib').setLevel('ERROR')",
     "import matplotlib.pyplot as plt\ndef plot(m, b):\n    plt.figure(2, figsize=(2, 1)); x = np.linspace(-10, 10, 5)\n"
     "    plt.plot(x, m * x + b); plt.ylim(-5, 5); plt.show()\niplot = interactive(plot, m=(-2.0, 2.0), b=(-3, 3, 0.5)); iplot",
     "iplot.children[0].value = 1.0",
@@ -223,7 +225,10 @@ TQDM: Notebook = [
     "for i in tqdm(range(30), desc='loop'):\n    time.sleep(0.001)",
     "for i in trange(3, desc='outer'):\n    for j in tqdm(range(5), desc='inner', leave=False):\n        pass",
     "bar = tqdm(total=10); bar.update(4); bar.set_postfix(loss=0.25); bar.close()",
-    Code("for i in tqdm(range(10), desc='fails'):\n    if i == 5:\n        raise RuntimeError('stop')", raises=True),
+    Code(
+        "for i in tqdm(range(10), desc='fails', mininterval=60):\n    if i == 5:\n        raise RuntimeError('stop')",
+        raises=True,
+    ),
 ]
 
 ANYWIDGET: Notebook = [
@@ -249,6 +254,7 @@ ANYWIDGET: Notebook = [
 ]
 
 MATPLOTLIB: Notebook = [
+    "import logging; logging.getLogger('matplotlib').setLevel('ERROR')",
     "%matplotlib widget\nimport matplotlib.pyplot as plt, numpy as np",
     "fig, ax = plt.subplots(figsize=(2, 1)); ax.plot([1, 2, 3]); plt.show()",
     "fig.canvas.toolbar_visible = False; fig.canvas.header_visible = False",

@@ -202,16 +202,18 @@ def test_interrupt_stops_a_callback(shared: FrontEnd) -> None:
 def test_states_are_told_while_a_cell_runs(shared: FrontEnd) -> None:
     shared.run("import ipywidgets\ntext = ipywidgets.Text('state of the sandbox')")
     comm_id = shared.model("TextModel")
-    cell = shared.start("import time\ntime.sleep(3)")
+    cell = shared.start("import time\nprint('in'); time.sleep(600)")
+    shared.until(lambda message: message["msg_type"] == "stream")
     answer = shared.request_states()
     assert answer["content"]["data"]["states"][comm_id]["state"]["value"] == "state of the sandbox"
-    shared.until_idle(cell)  # it comes after the answer
+    shared.manager.interrupt_kernel()
+    shared.until_idle(cell)
 
 
 def test_states_hold_the_widgets_of_both_sides(fresh: FrontEnd) -> None:
     fresh.run("import ipywidgets\nimage = ipywidgets.Image(value=bytes(range(256)))")
     theirs = fresh.model("ImageModel")
-    cell = fresh.start("import time\nfor i in track(range(30), description='bar'): time.sleep(0.1)")
+    cell = fresh.start("import time\nfor i in track(range(100_000), description='bar'): time.sleep(0.1)")
     fresh.until(lambda message: message["msg_type"] == "display_data")
     ours = fresh.model("FloatProgressModel")
     answer = fresh.request_states()
@@ -226,17 +228,30 @@ def test_states_hold_the_widgets_of_both_sides(fresh: FrontEnd) -> None:
 
 
 def test_own_widgets_are_out_of_the_sandboxs_reach(fresh: FrontEnd) -> None:
-    cell = fresh.start("import time\nfor i in track(range(40), description='bar'): time.sleep(0.1)")
+    code = """
+    import comm
+    progress("bar", 5)
+    own = input()
+    forged = comm.create_comm(comm_id=own, target_name="jupyter.widget", primary=False)
+    forged.send({"method": "update", "state": {"value": 99}})
+    forged.close(deleting=True)
+    second = comm.create_comm(comm_id=own, target_name="jupyter.widget", data={"state": {"value": 98}})
+    progress("bar", 6)
+    """
+    cell = fresh.start(code)
     fresh.until(lambda message: message["msg_type"] == "display_data")
     own = fresh.model("FloatProgressModel")
-    fresh.manager.interrupt_kernel()
+    before = len(fresh.seen)
+    fresh.answer(own)
     fresh.until_idle(cell)
-    code = f"""
-    import comm
-    forged = comm.create_comm(comm_id={own!r}, target_name="jupyter.widget", primary=False)
-    forged.send({{"method": "update", "state": {{"value": 99}}}})
-    """
-    assert not [m for m in comm_messages(fresh.run(code)) if m["content"]["comm_id"] == own]
+    told = [m for m in comm_messages(fresh.seen[before:]) if m["content"]["comm_id"] == own]
+    values = [m["content"]["data"]["state"].get("value") for m in told if m["msg_type"] == "comm_msg"]
+    assert not {98, 99} & set(values)
+    # The kernel closes its bar itself, once.
+    assert [m["msg_type"] for m in told if m["msg_type"] != "comm_msg"] == ["comm_close"]
+    assert len(fresh.log_lines("for a comm of the kernel's own; it is dropped")) == 3
+    # Nor when it is closed: what nobody has open is nobody's.
+    assert not comm_messages(fresh.run("forged.send({'method': 'update', 'state': {'value': 97}})"))
 
 
 def test_comms_are_closed_when_the_interpreter_dies(fresh: FrontEnd) -> None:
