@@ -1,17 +1,18 @@
 """`track`: an iterable that reports how far its loop is, and how the loop ended.
 
-A loop that is left early closes its iterator at once, and the instruction that the loop's frame is at tells why:
-`break` and `return` drop the iterator by an instruction of their own, an exception does not. The loop itself only
-counts; the timer looks at the count.
+A loop that is left early closes its iterator at once. Whether that is because of an exception is told by the traceback
+that the loop's frame then has, at the instruction that it is at. The loop itself only counts; the timer looks at the count.
 """
 
 from __future__ import annotations
 
 import dis
+import gc
+import inspect
 import sys
 import threading
-from types import FrameType
-from typing import Any, AsyncIterator, Iterator, Optional
+from types import FrameType, TracebackType
+from typing import Any, AsyncIterator, Iterator, List, Optional
 
 from . import parents
 from .progress import parent_task, report, reporter
@@ -19,9 +20,15 @@ from .progress_values import label
 
 __all__ = ["Track", "ended_by"]
 
-# What drops an iterator without an exception.
-_LEAVING = frozenset({"POP_TOP", "POP_ITER", "END_FOR", "POP_BLOCK", "RETURN_VALUE", "RETURN_CONST"})
-_LEAVING_PREFIXES = ("STORE_", "DELETE_", "RETURN")
+#: What drops an iterator and raises nothing: `break` and `return` in most loops, which need no longer look.
+_LEAVING = frozenset({"POP_TOP", "POP_ITER", "END_FOR", "POP_BLOCK", "RETURN_VALUE", "RETURN_CONST", "STORE_FAST"})
+#: What raises again, without a new traceback, and what ends the handling of an exception: a comprehension's frame, and its
+#: iterator with it, lives as long as the exception that ended it.
+_RAISING = frozenset({"RAISE_VARARGS", "RERAISE", "CLEANUP_THROW", "POP_EXCEPT"})
+#: More objects than come between an exception and the end of its loop.
+_FEW = 50
+#: Where a generator waits that is closed.
+_YIELDING = frozenset({"YIELD_VALUE", "YIELD_FROM", "SEND", "RESUME"})
 
 
 class Track:
@@ -148,13 +155,49 @@ async def _as_async(iterable: Any) -> AsyncIterator[Any]:
 
 def ended_by(frame: FrameType, interrupts: int) -> str:
     """How a loop ended whose iterator was dropped while `frame` ran, with `interrupts` counted when it began."""
-    if frame.f_lasti < 0:
-        return "stopped"
-    name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-    if name in _LEAVING or name.startswith(_LEAVING_PREFIXES):
+    if not _raises(frame):
         return "stopped"
     is_main = threading.current_thread() is threading.main_thread()
     return "stopped" if is_main and reporter.count_interrupts() != interrupts else "failed"
+
+
+def _raises(frame: FrameType) -> bool:
+    """Whether an exception is on its way through a frame, or through the one that closes it.
+
+    Python tells nobody of an exception that nothing handles yet. But its traceback is there: on the frame, at the very
+    instruction, or on one that was called from there and has ended by the exception.
+    """
+    if _opname(frame) in _LEAVING:
+        return False
+    # Among the youngest objects; where these were collected a moment ago, it may be one of the next generation.
+    young = gc.get_objects(0) if gc.get_count()[0] > _FEW else gc.get_objects(0) + gc.get_objects(1)
+    tracebacks = [one for one in young if type(one) is TracebackType]
+    closed: List[FrameType] = []
+    running: Optional[FrameType] = frame
+    while running is not None and _is_closed(running, tracebacks):
+        closed.append(running)  # whoever drops it knows why
+        running = running.f_back
+    if running is None or _opname(running) in _RAISING:
+        return running is not None
+    ended = [one for one in tracebacks if one.tb_lasti == one.tb_frame.f_lasti]
+    inner = {id(one.tb_next) for one in tracebacks}
+    called = [one.tb_frame for one in ended if id(one) not in inner and one.tb_frame not in closed]
+    return any(one.tb_frame is running for one in ended) or any(one.f_back is running for one in called)
+
+
+def _is_closed(frame: FrameType, tracebacks: List[TracebackType]) -> bool:
+    """Whether a generator is being closed: what has come to it where it waits is no exception of its own."""
+    if not frame.f_code.co_flags & inspect.CO_GENERATOR:
+        return False
+    if _opname(frame) == "RERAISE":  # after a `with` or a `finally` around the `yield`
+        return any(one.tb_frame is frame and _opname(frame, one.tb_lasti) in _YIELDING for one in tracebacks)
+    return _opname(frame) in _YIELDING
+
+
+def _opname(frame: FrameType, lasti: Optional[int] = None) -> str:
+    """The instruction that a frame is at; a `RETURN_VALUE` where it has not begun."""
+    at = frame.f_lasti if lasti is None else lasti
+    return dis.opname[frame.f_code.co_code[at]] if at >= 0 else "RETURN_VALUE"
 
 
 def _length(iterable: Any) -> Optional[int]:

@@ -25,8 +25,16 @@ _TEXT_MODULES = frozenset({"decimal", "fractions", "ipaddress", "pathlib", "uuid
 
 
 def label(value: Any) -> str:
-    """A text to show, with what is over `LABEL_CHARS` counted."""
-    return _cut(value if type(value) is str else _text(value), LABEL_CHARS)
+    """A text to show, with what is over `LABEL_CHARS` counted: of what is one value its text, else the `repr`."""
+    if type(value) is str:
+        return _cut(value, LABEL_CHARS)
+    try:
+        shown = json_value(value) if _parts(value) is None else None
+    except Exception:
+        shown = None
+    if type(shown) in (int, float):
+        shown = str(shown)
+    return _cut(shown if isinstance(shown, str) else _text(value), LABEL_CHARS)
 
 
 def number_or_text(value: Any) -> Any:
@@ -64,7 +72,9 @@ def json_value(value: Any, budget: Optional[List[int]] = None, depth: int = 0) -
 
 def _composite(value: Any, budget: List[int], depth: int) -> Any:
     if isinstance(value, (str, int, float)):  # subclasses: enums, numpy.float64, numpy.str_
-        return json_value(next(base(value) for base in (str, int, float) if isinstance(value, base)), budget)
+        if isinstance(value, str):
+            return json_value(str.__str__(value), budget)
+        return json_value(int(value) if isinstance(value, int) else float(value), budget)
     parts = _parts(value)
     if parts is None:
         return _single(value, budget, depth)
