@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import anyio
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
@@ -129,8 +128,9 @@ class IPythonBackgroundRun(BackgroundRun):
         super().__init__(name, number, follow, run.interrupt, run._written)
 
     async def _wait_async(self) -> Any:
-        # IPython runs cells in other loops than asyncio's, too.
-        await anyio.to_thread.run_sync(self._done.wait, abandon_on_cancel=True)
+        # IPython runs cells in other loops than asyncio's, too. No thread may wait here, which would outlive an interrupt:
+        # Python ends only after its threads.
+        await bridge.call_async(self._until_done)
         return self.wait()
 
 

@@ -73,6 +73,23 @@ def test_interrupt_in_the_terminal_stops_the_remote_code_and_keeps_both_states(t
         shell.close(force=True)
 
 
+def test_terminal_ends_also_after_an_interrupted_wait_for_a_run(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path), "TERM": "dumb"}
+    code = (
+        "import os, signal, threading\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "shell = get_ipython()\n"
+        "shell.run_cell('%load_ext hopx_kernel')\n"
+        "run = shell.run_cell_magic('sandbox', '--background', 'while True: pass')\n"
+        "interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))\n"
+        "result = shell.run_cell('interrupt.start()\\nawait run')\n"
+        "print(type(result.error_in_exec).__name__, run.is_done)\n"
+    )
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--colors=nocolor", "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=150, check=True)
+    assert "KeyboardInterrupt False\n" in ended.stdout, ended.stdout + ended.stderr
+
+
 def test_inside_a_sandbox_the_local_kind_says_why_it_cannot_start(tmp_path: Path) -> None:
     """The package is given to the sandbox, as installing it into the sandbox's environment does."""
     script = tmp_path / "inside.py"

@@ -98,7 +98,8 @@ class BackgroundRun:
             pass
         return True
 
-    async def _wait_async(self) -> Any:
+    async def _until_done(self) -> None:
+        """In a loop of asyncio's: wait for the end."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
 
@@ -113,6 +114,9 @@ class BackgroundRun:
                 ended.set()
             self._wakers.append(wake)
         await ended.wait()
+
+    async def _wait_async(self) -> Any:
+        await self._until_done()
         return self.wait()
 
     def __await__(self) -> Generator[Any, Any, Any]:
