@@ -15,6 +15,8 @@ import pexpect
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
+from hopx_kernel import kernelspec
+
 pytestmark = pytest.mark.usefixtures("hopx_kernelspec")
 
 
@@ -97,6 +99,24 @@ def test_install_and_uninstall_by_the_command_line(tmp_path: Path) -> None:
     assert not directory.exists()
     again = run("uninstall", "--name", "mine")
     assert again.returncode == 1 and "mine" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "place"), [("--user", "user/kernels"), ("--sys-prefix", "prefix/share/jupyter/kernels")]
+)
+def test_install_goes_where_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, place: str
+) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "user"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
+    assert kernelspec.main(["install", option]) == 0
+    assert [path.parent for path in tmp_path.rglob("kernel.json")] == [tmp_path / place / "hopx"]
+
+
+def test_install_where_nothing_can_be_written_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert kernelspec.main(["install", "--prefix", str(tmp_path / "file")]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
 
 
 def test_install_of_a_bad_name_says_so(tmp_path: Path) -> None:
