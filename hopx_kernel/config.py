@@ -7,6 +7,7 @@ traitlets and the sandboxes' options, and nothing else of Jupyter before it is a
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,6 +49,19 @@ class ByteSize(TraitType[Any, Any]):
         return s
 
 
+class FiniteFloat(Float):  # type: ignore[type-arg]
+    """A number that is one: neither NaN nor infinite."""
+
+    info_text = "a finite number"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The number; raises `TraitError` that names the option."""
+        value = super().validate(obj, value)
+        if not math.isfinite(value):
+            self.error(obj, value)
+        return value
+
+
 #: What stands for the first and the last of an option's words.
 _SWITCH = {"true": 0, "1": 0, "false": -1, "0": -1}
 
@@ -84,7 +98,7 @@ class HopxConfig(Configurable):
         help="""Directory of the virtual or conda environment whose packages cells can import; empty: that of
         `python`.""",
     ).tag(config=True)
-    timeout_seconds = Float(
+    timeout_seconds = FiniteFloat(
         0.0, min=0.0, help="Seconds after which a cell is interrupted, and ended where that does not help; 0: never."
     ).tag(config=True)
     memory_limit = ByteSize(
@@ -112,10 +126,10 @@ class HopxConfig(Configurable):
         key_trait=Unicode(),
         help="Environment variables for the sandbox; nothing of the host's environment gets in otherwise.",
     ).tag(config=True)
-    heartbeat_seconds = Float(
+    heartbeat_seconds = FiniteFloat(
         5.0, min=0.1, help="Seconds between two signs of life of the sandbox (memory, CPU time)."
     ).tag(config=True)
-    interrupt_grace_seconds = Float(
+    interrupt_grace_seconds = FiniteFloat(
         2.0, min=0.0, help="Seconds after an interrupt in which a cell must stop; then Interrupt says it did not."
     ).tag(config=True)
 
@@ -144,7 +158,7 @@ class HopxConfig(Configurable):
         help="""Whether to stay under the rate limits of Jupyter Server, which throws output away above them. "auto":
         only when a Jupyter Server or Voila started the kernel.""",
     ).tag(config=True)
-    message_rate = Float(
+    message_rate = FiniteFloat(
         1000.0, min=10.0, help="Jupyter Server's iopub_msg_rate_limit, in messages a second, if you changed it there."
     ).tag(config=True)
     data_rate = ByteSize(
@@ -179,7 +193,7 @@ class HopxConfig(Configurable):
         own where the front end has anywidget, plain widgets elsewhere; "plain": plain widgets everywhere; "off": none.
         True and False are "auto" and "off".""",
     ).tag(config=True)
-    header_after_seconds = Float(
+    header_after_seconds = FiniteFloat(
         2.0, min=0.0, help="Seconds after which a run gets its header; one that reports progress gets it at once."
     ).tag(config=True)
 
