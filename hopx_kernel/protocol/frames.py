@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from typing import Any, Iterator
 
 from ..errors import LocalProtocolError, RemoteProtocolError
@@ -28,6 +29,17 @@ MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 
 _PART_ROOM = 256  # the JSON around a part's text, with room to spare
 _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def _number(text: str) -> float:
+    """A number that can be sent on: not NaN, and not too large for a float."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:60]} is no number")
+    return number
+
+
+_decoder = json.JSONDecoder(parse_float=_number, parse_constant=_number)
 
 
 def dump_message(message: Message) -> bytes:
@@ -179,7 +191,7 @@ def load_message(line: bytes) -> Message:
         It is not a JSON object in ASCII with the envelope's keys and types.
     """
     try:
-        body = json.loads(line.decode("ascii"))
+        body = _decoder.decode(line.decode("ascii"))
     except UnicodeDecodeError as exc:
         raise RemoteProtocolError("a frame holds a byte outside ASCII") from exc
     except (ValueError, RecursionError) as exc:

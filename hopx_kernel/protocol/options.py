@@ -7,9 +7,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
-__all__ = ["RunnerOptions"]
+from ..errors import RemoteProtocolError
+
+__all__ = ["RunnerOptions", "checked_environment"]
+
+
+def checked_environment(env: Dict[str, Any]) -> Dict[str, str]:
+    """The same variables; raises `RemoteProtocolError` where one cannot be a variable: no process could start with it."""
+    for name, value in env.items():
+        try:
+            # As a file system's names: what came from one as no text goes back as it was.
+            is_one = bool(name) and "=" not in name and b"\0" not in (name + value).encode("utf-8", "surrogateescape")
+        except (TypeError, UnicodeEncodeError):
+            is_one = False
+        if not is_one:
+            raise RemoteProtocolError(f"{name[:60]!r} and its value cannot be an environment variable")
+    return env
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..errors import ProtocolError
 from ..protocol.connection import RunnerConnection
 from ..protocol.frames import dump_message
 from ..protocol.messages import Message
-from ..protocol.options import RunnerOptions
+from ..protocol.options import RunnerOptions, checked_environment
 from .host_link import HostLink
 from .interpreter_process import ChildMain
 from .keeper import Keeper
@@ -225,9 +225,10 @@ class Supervisor:
         self._keeper.send(dump_message(message))
 
     def _on_environment(self, message: Message) -> None:
+        env = checked_environment(message.content["env"])
         # Interpreters are forked from this process, with what its options say by then.
-        self._options.env.update(message.content["env"])
-        self._waiting_env.update(message.content["env"])
+        self._options.env.update(env)
+        self._waiting_env.update(env)
         self._send_environment()
         self._outbox.reply("environment_request", message.msg_id, {})
 

@@ -161,6 +161,9 @@ def test_parts_without_end_are_refused_at_the_message_bound() -> None:
         (b'{"part":"x"}\n', "part"),
         (b'{"part":"\\u00e9","more":false}\n', "outside ASCII"),
         (b"[" * 100_000 + b"\n", "not JSON"),
+        (b'{"msg_type":"stream","content":{"x":NaN}}\n', "not JSON: NaN is no number"),
+        (b'{"msg_type":"stream","content":{"x":[-Infinity]}}\n', "not JSON: -Infinity is no number"),
+        (b'{"msg_type":"stream","content":{"x":1e400}}\n', "not JSON: 1e400 is no number"),
     ],
 )
 def test_malformed_frame_is_a_remote_error_that_says_why(frame: bytes, reason: str) -> None:
