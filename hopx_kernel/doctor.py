@@ -123,8 +123,9 @@ def _guarded(check: Callable[[], Iterator[Check]]) -> list[Check]:
 def _check_system() -> Check:
     if platform.system() == "Linux":
         return Check("system", True, "Linux " + _read("/proc/sys/kernel/osrelease"))
-    remedy = "Use another kind: hopx, or, where the code is your own, process, which isolates nothing."
-    return Check("system", False, sys.platform, "local sandboxes are made of Linux namespaces", remedy)
+    from .sandboxes.bwrap import WITHOUT_ISOLATION
+
+    return Check("system", False, sys.platform, "local sandboxes are made of Linux namespaces", WITHOUT_ISOLATION)
 
 
 def _check_python() -> Check:

