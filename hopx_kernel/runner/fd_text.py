@@ -79,9 +79,11 @@ class FdPipe:
 
     def settle(self, now: float) -> bool:
         """Back to the narrow mode when a flood is over; True when the mode changed."""
-        if not self.is_wide or not self.can_narrow or now - self._last_read < QUIET_SECONDS:
-            return False
-        if not self._narrow():
+        return now - self._last_read >= QUIET_SECONDS and self.calm()
+
+    def calm(self) -> bool:
+        """Back to the narrow mode, where what is left to be read lets it; True when the mode changed."""
+        if not self.is_wide or not self.can_narrow or not self._narrow():
             return False
         self._packets = 0
         return True

@@ -10,7 +10,7 @@ from ..errors import ProtocolError
 from ..protocol.frames import load_message
 from ..protocol.messages import Message, Role, check_message
 from . import limits
-from .fd_text import FdPipe, TextJoiner
+from .fd_text import QUIET_SECONDS, FdPipe, TextJoiner
 from .interpreter_process import ChildMain, InterpreterProcess, describe_status
 from .outbox import Outbox
 from .poller import Poller
@@ -23,7 +23,9 @@ __all__ = ["Keeper"]
 FAILED_STARTS = 3
 
 #: How long an interpreter may live on after its channel was closed, in seconds: mostly it is dying already.
-CLOSED_SECONDS = 0.25
+CLOSED_SECONDS = 1.0
+
+_CLOSED = "The interpreter's channel to its supervisor was closed; it was ended."
 
 _STREAM = b'{"msg_type":"stream","parent_id":"'
 
@@ -111,6 +113,14 @@ class Keeper:
             self._death = self._death or death
             self.process.kill()
 
+    def begin_run(self, msg_id: str, now: float) -> None:
+        """Text on the file descriptors is this run's from here on, in its order, whatever flood there was before."""
+        self.parent_id, self.last_output = msg_id, now
+        if self.process is not None and not self.is_paused:
+            for pipe in self.process.pipes:
+                if pipe.calm():
+                    self._poller.set(pipe.reader, read=True, edge=True, again=True)
+
     def send(self, line: bytes) -> None:
         """Send a request's line to an interpreter that is ready."""
         if self.process is not None:
@@ -123,9 +133,11 @@ class Keeper:
         if process is None or pid != process.pid:
             return
         text, signal_name, exit_code = describe_status(status)
-        death = self._death or Death("died", "InterpreterDied", f"The interpreter {text}; variables are lost.")
-        if self._death is None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == limits.NO_ROOM_SIGNAL:
-            death = Death("limit", "SandboxLimitError", limits.no_room(), "memory")
+        death = self._death
+        if death is None or (death.evalue == _CLOSED and signal_name != "SIGKILL"):  # it was dying, and did so
+            death = Death("died", "InterpreterDied", f"The interpreter {text}; variables are lost.")
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) == limits.NO_ROOM_SIGNAL:
+                death = Death("limit", "SandboxLimitError", limits.no_room(), "memory")
         self._death = death
         self._drain(process)
         self._failed_starts += 0 if process.is_ready else 1
@@ -234,8 +246,9 @@ class Keeper:
         times = [float("inf") if self._joiner.due is None else self._joiner.due]
         if self._closed_at:
             times.append(self._closed_at + CLOSED_SECONDS)
-        if self.process is not None and any(pipe.is_wide and pipe.can_narrow for pipe in self.process.pipes):
-            times.append(now + CLOSED_SECONDS)
+        pipes = () if self.process is None or self.is_paused else self.process.pipes
+        if any(pipe.is_wide and pipe.can_narrow for pipe in pipes):
+            times.append(now + QUIET_SECONDS)
         return min(times)
 
     def on_time(self, now: float) -> None:
@@ -245,8 +258,7 @@ class Keeper:
             self.flush_text(now)
         if self._closed_at and now >= self._closed_at + CLOSED_SECONDS:
             self._closed_at = now
-            evalue = "The interpreter's channel to its supervisor was closed; it was ended."
-            self.end(Death("died", "InterpreterDied", evalue))
+            self.end(Death("died", "InterpreterDied", _CLOSED))
         if self.process is not None and not self.is_paused:
             for pipe in self.process.pipes:
                 if pipe.settle(now):

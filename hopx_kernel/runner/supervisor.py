@@ -328,7 +328,7 @@ class Supervisor:
             return
         self._run = run = self._queue.popleft()
         run.start()
-        self._keeper.parent_id, self._keeper.last_output = run.msg_id, run.started
+        self._keeper.begin_run(run.msg_id, run.started)
         self._watch.start(run.started)
         # The clock of its limit runs from here on: the interpreter tells by it why it was interrupted.
         content = {**run.request.content, "started": run.started}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from .client import RunnerClient, open_runner
+from .client import HoldGil, RunnerClient, open_runner
 
 #: A process namespace of its own, with us as its first process; everything else is the machine's.
 NAMESPACE = (
@@ -20,6 +21,11 @@ NAMESPACE = (
 def runner() -> Iterator[RunnerClient]:
     with open_runner() as client:
         yield client
+
+
+@pytest.fixture
+def hold_gil(tmp_path: Path) -> HoldGil:
+    return HoldGil(tmp_path / "fifo")
 
 
 @pytest.fixture
