@@ -55,7 +55,7 @@ def run(*command: str, cwd: Path | None = None) -> str:
     """Standard output of a command that must succeed, without this checkout on its path."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        command, cwd=cwd or "/", env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd or "/", env=environment, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -107,8 +107,8 @@ def test_installed_kernel_runs_a_cell(installed: Path, tmp_path: Path) -> None:
     client = manager.blocking_client()
     try:
         client.start_channels()
-        client.wait_for_ready(timeout=60)
-        reply = client.execute_interactive("6 * 7", user_expressions={"r": "6 * 7"}, timeout=60, output_hook=print)
+        client.wait_for_ready(timeout=120)
+        reply = client.execute_interactive("6 * 7", user_expressions={"r": "6 * 7"}, timeout=120, output_hook=print)
         assert reply["content"]["user_expressions"]["r"]["data"]["text/plain"] == "42"
     finally:
         client.stop_channels()

@@ -38,7 +38,7 @@ def test_make_target_exists(target: str) -> None:
 def test_library_s_example_runs() -> None:
     (code,) = re.findall(r"```python\n(from hopx_kernel import Sandbox.*?)```", README, re.DOTALL)
     command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     lines = [
         "now: step 0",
         "now: step 1",

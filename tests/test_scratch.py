@@ -14,8 +14,12 @@ import pytest
 
 from hopx_kernel.scratch import ScratchDirectory
 
+#: What never comes ends here; a machine that is slow is given its time.
+TIMEOUT_SECONDS = 60
+
 HOLDER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which who starts it apart from a terminal has it ignore
 from hopx_kernel.scratch import ScratchDirectory
 scratch = ScratchDirectory(sys.argv[1])
 (scratch.path / "with space").mkdir()
@@ -40,7 +44,7 @@ def start_holder(tmp_path: Path, prefix: str = "held-") -> tuple[subprocess.Pope
 
 
 def end(holder: subprocess.Popen[str]) -> None:
-    holder.wait(10)
+    holder.wait(TIMEOUT_SECONDS)
     for stream in (holder.stdin, holder.stdout):
         assert stream is not None
         stream.close()
@@ -48,7 +52,7 @@ def end(holder: subprocess.Popen[str]) -> None:
 
 def wait_empty(directory: Path) -> bool:
     """Whether a directory is empty, soon at the latest."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while (names := list(directory.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.01)
     return not names
@@ -62,7 +66,7 @@ def test_directory_goes_with_a_process_that_is_ended(tmp_path: Path, signum: int
     os.killpg(holder.pid, signum)  # of the whole group, as a terminal does it
     end(holder)
     assert wait_empty(tmp_path)
-    assert psutil.wait_procs(watches, 10)[1] == []
+    assert psutil.wait_procs(watches, TIMEOUT_SECONDS)[1] == []
 
 
 def test_watch_outlives_signals_that_end_its_process(tmp_path: Path) -> None:
@@ -94,7 +98,7 @@ def test_close_removes_it_at_once_and_leaves_no_process(tmp_path: Path, monkeypa
     scratch.close()
     scratch.close()
     assert list(tmp_path.iterdir()) == []
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before  # those of others may have ended
 
 
 def test_directory_that_cannot_be_made_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,4 +106,4 @@ def test_directory_that_cannot_be_made_leaves_no_process(tmp_path: Path, monkeyp
     before = set(psutil.Process().children())
     with pytest.raises(FileNotFoundError):
         ScratchDirectory("never-")
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before  # those of others may have ended

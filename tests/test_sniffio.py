@@ -23,9 +23,9 @@ async def leave_early(sandbox):
 
 with Sandbox.create() as sandbox:
     asyncio.run(leave_early(sandbox))
-    # What stops the command was asked before; each question after it takes its turn.
-    processes = sandbox.commands.run("cat /proc/[0-9]*/cmdline | tr '\\\\0' ' '").stdout
-    print("sniffio" in sys.modules, "sleep 4321" in processes)
+    while "sleep 4321" in sandbox.commands.run("cat /proc/[0-9]*/cmdline | tr '\\\\0' ' '").stdout:
+        pass  # it was told to end, and soon has
+    print("sniffio" in sys.modules)
 """
 
 
@@ -53,7 +53,7 @@ def test_stream_left_early_stops_the_command(environment: dict[str, str]) -> Non
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
-        timeout=60,
+        timeout=120,
         check=False,
     )
-    assert (ended.stdout, ended.stderr) == (f"{not environment} False\n", "")
+    assert (ended.stdout, ended.stderr) == (f"{not environment}\n", "")

@@ -192,7 +192,7 @@ def test_flood_without_markers_costs_next_to_nothing() -> None:
     started = time.process_time()
     for _ in range(2000):
         assert parser.feed(chunk)[0] is chunk
-    assert time.process_time() - started < 0.5  # 128 MiB
+    assert time.process_time() - started < 5  # 128 MiB, which a look at every character would take longer for
 
 
 def test_closing_braces_one_by_one_take_linear_time() -> None:

@@ -64,8 +64,8 @@ def test_lines_of_a_child_come_while_it_runs(runner: RunnerClient) -> None:
         allow_stdin=True,
     )
     expected = "".join(f"line {i}\n" for i in range(100)) + "no end"
-    while runner.result(run).text != expected:
-        runner.receive(5)
+    runner.wait_text(run, expected)
+    assert runner.result(run).text == expected
     runner.request("interrupt_request")
     runner.finish(run)
 

@@ -116,7 +116,7 @@ def test_interrupt_of_a_cell_reaches_its_children(runner: RunnerClient) -> None:
     runner.wait_text(msg_id, "on\n")
     runner.ask("interrupt_request")
     # That it has ended is the claim: where both were hit at once, `subprocess` may have lost how.
-    assert runner.run("p.wait(5) in (-2, 0)").value == "True"
+    assert runner.run("p.wait(50) in (-2, 0)").value == "True"
 
 
 def test_interrupt_with_tasks_stops_the_cell_only(runner: RunnerClient) -> None:
@@ -130,7 +130,8 @@ def test_interrupt_with_tasks_stops_the_cell_only(runner: RunnerClient) -> None:
 
 
 def test_deadline_interrupts(runner: RunnerClient) -> None:
-    result = runner.run("x = 5\nwhile True: pass", timeout_seconds=0.3)
+    runner.run("x = 5")
+    result = runner.run("while True: pass", timeout_seconds=0.3)
     assert result.error["ename"] == "KeyboardInterrupt"
     assert "0.3 s" in result.error["evalue"]
     assert (result.reply["reason"], result.reply["kept"]) == ("timeout", True)
@@ -144,8 +145,9 @@ def test_deadline_interrupts_an_await(runner: RunnerClient) -> None:
 
 def test_deadline_ends_code_that_ignores_it() -> None:
     with open_runner(RunnerOptions(cwd="/tmp", interrupt_grace_seconds=0.3)) as runner:
-        code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('on')\nwhile True: pass"
-        result = runner.run(code, timeout_seconds=0.3)
+        runner.run("import signal")
+        code = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('on')\nwhile True: pass"
+        result = runner.run(code, timeout_seconds=1.5)  # enough for it to come so far
         assert result.text == "on\n"
         assert result.error["ename"] == "SandboxTimeoutError"
         assert (result.reply["reason"], result.reply["stopped"], result.reply["kept"]) == ("timeout", True, False)
@@ -210,9 +212,10 @@ for i in range(300):
 signal.signal(signal.SIGALRM, before)
 seen, before == signal.SIG_DFL
 """
-    result = runner.run(code, timeout=30)
+    result = runner.run(code, timeout=120)
     assert result.value == "(300, True)"
-    assert set(result.text.split("\n")) <= {"x" * 50, "x" * 100, ""}
+    # Lines join where their end was what the handler kept from being written; none is cut.
+    assert {(line.strip("x"), len(line) % 50) for line in result.text.split("\n")} == {("", 0)}
 
 
 def test_interrupt_before_the_interpreter_is_there_ends_the_waiting_run() -> None:

@@ -113,13 +113,13 @@ def test_traceback_of_a_thousand_calls_is_told_whole(runner: RunnerClient) -> No
 
 
 def test_message_over_the_bound_is_an_error_that_names_it(runner: RunnerClient) -> None:
-    result = runner.run("'x' * 140_000_000", timeout=60)
+    result = runner.run("'x' * 140_000_000", timeout=180)
     assert result.error["ename"] == "LocalProtocolError" and "134217728" in result.error["evalue"]
     check_alive(runner)
 
 
 def test_error_over_the_bound_loses_its_middle(runner: RunnerClient) -> None:
-    result = runner.run("raise ValueError('a' + 'x' * 140_000_000 + 'z')", timeout=60)
+    result = runner.run("raise ValueError('a' + 'x' * 140_000_000 + 'z')", timeout=180)
     for text in (result.error["evalue"], result.reply["evalue"], result.error["traceback"][-1]):
         assert "characters are not shown" in text and text.endswith("z") and len(text) < 5_000_000
     assert result.reply["ename"] == "ValueError"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
 from anyio.abc import ByteReceiveStream
 
 from hopx_kernel.sandboxes.base import BaseSandbox
 
-TIMEOUT_SECONDS = 30
+#: What hangs ends here; a machine that is slow is given its time.
+TIMEOUT_SECONDS = 120
 
 
 @dataclass
@@ -64,3 +66,15 @@ async def read_all(stream: ByteReceiveStream) -> bytes:
             data += await stream.receive()
     except anyio.EndOfStream:
         return bytes(data)
+
+
+def processes_with(marker: str) -> list[int]:
+    """Every process of this computer whose command line holds the marker."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            pass
+    return found

@@ -96,7 +96,7 @@ def test_command_line_prints_the_checks() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert outcome.returncode == 0, outcome.stderr
     assert "ok    sandbox" in outcome.stdout

@@ -141,7 +141,7 @@ def test_program_whose_interpreter_was_named_by_a_way_around_makes_sandboxes(env
     python = f"{environment}/lib/../bin/python"
     paths = [str(Path(__file__).parents[2]), *(path for path in sys.path if path.endswith("site-packages"))]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    outcome = subprocess.run([python, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run([python, "-c", code], env=environ, capture_output=True, text=True, timeout=180)
     assert (outcome.stdout, outcome.stderr) == (f"{environment}/bin/python\n", "")
 
 

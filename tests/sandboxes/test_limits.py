@@ -51,7 +51,7 @@ for pid in pids:
     os.kill(pid, 9)
 """
     async with LocalSandbox(SandboxOptions(processes=50)) as sandbox:
-        with anyio.fail_after(30):
+        with anyio.fail_after(120):
             outcome = await python(sandbox, source)
         count, number = map(int, outcome.stdout.split())
     assert number == 11
@@ -61,7 +61,7 @@ for pid in pids:
 async def test_fork_bomb_leaves_the_sandbox_usable_and_dies_with_it() -> None:
     async with LocalSandbox(SandboxOptions(processes=100)) as sandbox:
         bomb = await sandbox.start_process(["bash", "-c", "b() { b | b & b; }; b"])
-        with anyio.fail_after(20):
+        with anyio.fail_after(120):
             assert bomb.stderr is not None
             said = b""
             while b"fork" not in said:  # what bash says when there is no room for another process
@@ -69,7 +69,7 @@ async def test_fork_bomb_leaves_the_sandbox_usable_and_dies_with_it() -> None:
             await bomb.kill()
             await sandbox.write_file("/workspace/file", b"fine")
             assert await sandbox.read_file("/workspace/file") == b"fine"
-        with anyio.fail_after(10):
+        with anyio.fail_after(120):
             await sandbox.kill()
 
 

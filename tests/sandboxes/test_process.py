@@ -61,7 +61,7 @@ async def test_kill_ends_children_too(bare: ProcessSandbox) -> None:
     process = await bare.start_process(["bash", "-c", "sleep 600 & echo up; wait"])
     assert await process.stream.receive() == b"up\n"
     await bare.kill()
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         assert await process.wait() == -signal.SIGKILL
     assert bare.state is SandboxState.KILLED
 
@@ -70,7 +70,7 @@ async def test_group_is_signalled(bare: ProcessSandbox) -> None:
     process = await bare.start_process(["bash", "-c", "sleep 600 & echo up; wait"])
     assert await process.stream.receive() == b"up\n"
     await process.send_signal(signal.SIGTERM)
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         assert await process.wait() == -signal.SIGTERM
         assert await read_all(process.stream) == b""
     await process.send_signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ async def test_files_come_back_and_errors_fit(bare: ProcessSandbox) -> None:
 
 async def test_session_runs_in_it(bare: ProcessSandbox) -> None:
     output = ""
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         async with Session(bare, options=RunnerOptions()) as session:
             async with session.execute("import os; open('made', 'w').close(); print(os.getcwd(), 6 * 7)") as cell:
                 async for event in cell:
@@ -122,5 +122,5 @@ async def test_interpreter_ends_with_its_supervisor() -> None:
             await run.wait()
         (interpreter,) = supervisor.children()
         supervisor.kill()
-        await anyio.to_thread.run_sync(interpreter.wait, 30)
+        await anyio.to_thread.run_sync(interpreter.wait, 120)
         assert not interpreter.is_running()
