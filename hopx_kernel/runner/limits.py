@@ -20,6 +20,7 @@ __all__ = [
     "OPTIONS",
     "apply",
     "explain",
+    "explain_command",
     "flush_c_stdio",
     "format_bytes",
     "give_up",
@@ -284,6 +285,13 @@ def explain(exc: Optional[BaseException]) -> str:
     if limit == "processes":
         return f"The sandbox's limit of {options.processes} processes was reached {_option(limit)}."
     return ""
+
+
+def explain_command(code: int) -> str:
+    """What to add to a shell command's output, given its exit code; ``""`` where no directory is full."""
+    if not code or _options[0].disk_bytes is None or not _full_directory():
+        return ""
+    return explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
 def _option(limit: str) -> str:

@@ -107,7 +107,7 @@ class SandboxShell(InteractiveShell):
             raise OSError("Background processes not supported.")
         code = run_command(self.var_expand(cmd, depth=1))
         self.user_ns["_exit_code"] = code
-        note = network.explain_command(cmd, code)
+        note = limits.explain_command(code) or network.explain_command(cmd, code)
         if note:
             sys.stderr.write(note + "\n")
         if getattr(self, "system_raise_on_error", False) and code != 0:

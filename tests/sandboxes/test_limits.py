@@ -7,8 +7,10 @@ import os
 import anyio
 import pytest
 
+from hopx_kernel.protocol import RunnerOptions
 from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.session import Session
 
 from .inside import bash, python, run
 
@@ -88,6 +90,19 @@ async def test_nothing_is_limited_where_limits_are_none() -> None:
     memory, disk = outcome.stdout.split()
     assert memory == "unlimited"
     assert int(disk) > 1 << 30
+
+
+async def test_shell_command_that_fills_a_directory_is_told_the_limit() -> None:
+    options = RunnerOptions(disk_bytes=1 << 20)
+    async with (
+        LocalSandbox(SandboxOptions(disk_bytes=1 << 20)) as sandbox,
+        Session(sandbox, options=options) as session,
+    ):
+        note = "disk limit of 1 MiB was reached: /app is full (option disk_limit"
+        for code, is_told in (("!false", False), ("!head -c 2000000 /dev/zero > /app/file", True)):
+            async with session.execute(code) as run:
+                text = "".join([event.content["text"] async for event in run if event.msg_type == "stream"])
+            assert (note in text) is is_told
 
 
 async def test_crash_leaves_no_core_file() -> None:
