@@ -161,19 +161,13 @@ class RunnerConnection:
         self._last_seq = 0
 
     @property
-    def is_full(self) -> bool:
-        """Whether the log has reached its bound."""
-        return self._log_bytes >= self._log_bound_bytes
-
-    @property
-    def is_greeted(self) -> bool:
-        """Whether the present transport has said hello: only then may events go out on it."""
-        return self._greeted
-
-    @property
     def unacknowledged_bytes(self) -> int:
         """Size of the log."""
         return self._log_bytes
+
+    def is_full(self, room_bytes: int = 0) -> bool:
+        """Whether the log has reached its bound, which `room_bytes` raises."""
+        return self._log_bytes >= self._log_bound_bytes + room_bytes
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the transport, cut anywhere."""

@@ -64,7 +64,6 @@ class Message:
 _Schema = Dict[str, Tuple[type, ...]]
 _TEXT = (str,)
 _INT = (int,)
-_NUMBER = (int, float)
 _BOOL = (bool,)
 _DICT = (dict,)
 _LIST = (list,)

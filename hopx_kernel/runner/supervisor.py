@@ -33,9 +33,9 @@ from .watch import Watch
 
 __all__ = ["Supervisor"]
 
-#: Bytes that may be unacknowledged before nothing more is taken from the interpreter, and by how much an interrupt
-#: raises it, so that an interpreter that is blocked in a write can come to its end.
-FULL_BYTES, ROOM_BYTES = 8 << 20, 8 << 20
+#: By how much an interrupt raises the bound of what may be unacknowledged before nothing more is taken from the
+#: interpreter, so that one that is blocked in a write can come to its end.
+ROOM_BYTES = 8 << 20
 
 #: Comm messages that may wait for an interpreter to be ready; more come from nobody who waits for an answer.
 WAITING_COMMS = 1000
@@ -130,7 +130,7 @@ class Supervisor:
         self._on_time(time.monotonic())
         if not self._link.flush():
             self._exit()
-        self._keeper.set_paused(self._connection.unacknowledged_bytes >= FULL_BYTES + self._room)
+        self._keeper.set_paused(self._connection.is_full(self._room))
 
     def _next_time(self) -> float:
         now = time.monotonic()
