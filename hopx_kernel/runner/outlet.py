@@ -32,8 +32,9 @@ TEXT_BOUND = 64 * 1024
 LONG_TEXT, LONG_BOUND = 128, 4 * TEXT_BOUND
 
 #: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
-#: host more than it shows. And so few writes between two of its visits are no flood any more.
-LINES_AT_ONCE, QUIET_WRITES = 20, 8
+#: host more than it shows. And so few writes between two of its visits, so many times in a row, are no flood any more: on
+#: a busy machine who writes may miss one.
+LINES_AT_ONCE, QUIET_WRITES, QUIET_VISITS = 20, 8, 3
 
 #: How long a line without an end, and a line in a flood, wait, in seconds; the longer the flood, the longer.
 PARTIAL_SECONDS, FLOOD_SECONDS, LONG_FLOOD_SECONDS = 0.002, 0.01, 0.05
@@ -238,14 +239,15 @@ class Outlet:
                 continue  # what could not be sent is sent by the next turn
 
     def _tick_on(self) -> None:
-        pause = FLOOD_SECONDS
+        pause, quiet = FLOOD_SECONDS, 0
         while True:
             waiting = sum([len(segment.parts) for segment in list(self._segments)])
             busy = waiting or self._credit < LINES_AT_ONCE
             self.flush()
-            self._flooded = self._flooded and waiting > QUIET_WRITES
+            quiet = 0 if waiting > QUIET_WRITES else quiet + 1
+            self._flooded = self._flooded and quiet < QUIET_VISITS
             self._credit = LINES_AT_ONCE
-            if not busy:
+            if not busy and not self._flooded:
                 break
             pause = min(pause * 1.5, LONG_FLOOD_SECONDS) if self._flooded else FLOOD_SECONDS
             time.sleep(pause)

@@ -93,6 +93,13 @@ def test_million_lines_come_in_order_in_few_messages(runner: RunnerClient) -> No
     assert len(result.of("stream")) <= 500
 
 
+def test_flood_with_short_breaks_comes_in_few_messages(runner: RunnerClient) -> None:
+    code = "import time\nfor i in range(40):\n    for j in range(1000): print(i, j)\n    time.sleep(0.06)"
+    result = runner.run(code, timeout=180)
+    assert result.text == "".join(f"{i} {j}\n" for i in range(40) for j in range(1000))
+    assert len(result.of("stream")) <= 400
+
+
 def test_line_of_ten_megabytes_arrives_whole(runner: RunnerClient) -> None:
     assert runner.run("print('0123456789' * 1_000_000)").text == "0123456789" * 1_000_000 + "\n"
 
