@@ -174,9 +174,11 @@ class Cells:
         """The session, which may have to start. Raises `SandboxStartError`, and `KeyboardInterrupt` when interrupted."""
         if (session := self.keeper.current) is not None:
             return session
-        with anyio.CancelScope() as self._starting:
-            return await self.keeper.session()
-        self._starting = None
+        try:
+            with anyio.CancelScope() as self._starting:
+                return await self.keeper.session()
+        finally:
+            self._starting = None
         raise KeyboardInterrupt("interrupted while the sandbox was starting")
 
     async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:

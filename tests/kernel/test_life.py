@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -185,9 +187,27 @@ def test_options_reach_the_sandbox(jupyter_environment: dict[str, str]) -> None:
         assert 50 < int(kernel.run("resource.getrlimit(resource.RLIMIT_NOFILE)[0]").result) <= 100
 
 
-def test_interrupt_while_the_sandbox_starts(jupyter_environment: dict[str, str]) -> None:
-    with Kernel("--HopxConfig.kind=balloon") as kernel:
+@pytest.fixture
+def slow_bwrap() -> Iterator[str]:
+    """A directory with a bwrap that never gets done. Not `tmp_path`, which only its owner can look into."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "bwrap")
+        path.write_text("#!/bin/sh\nexec sleep 3600\n", encoding="utf-8")
+        path.chmod(0o755)
+        path.parent.chmod(0o755)
+        yield directory
+
+
+def test_interrupt_while_the_sandbox_starts(jupyter_environment: dict[str, str], slow_bwrap: str) -> None:
+    with Kernel(env={"PATH": f"{slow_bwrap}:{os.environ['PATH']}"}) as kernel:
+        run = kernel.send("1")
+        kernel.collect(run, lambda message: message["msg_type"] == "execute_input")
+        kernel.wait_for_arrival()
         assert kernel.interrupt()["status"] == "ok"
+        outcome = kernel.collect(run)
+        assert outcome.content["ename"] == outcome.error["ename"] == "KeyboardInterrupt"
+        assert "sandbox was starting" in outcome.error["evalue"]
+        kernel.shut_down()
 
 
 def test_restart_of_a_crashed_interpreter_is_quick(fresh_kernel: Kernel) -> None:
