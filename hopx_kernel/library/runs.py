@@ -33,10 +33,10 @@ _LIMITS = ("memory_bytes", "disk_bytes", "processes", "open_files")
 class SandboxRun:
     """One execution in a session. It goes on by itself; iterate over it to see what happens as it happens.
 
-    Iterating (``for`` or ``async for``) gives `Message` objects, each once, the last an ``execute_reply``; an iteration
-    that was broken off can be taken up by another. While a reader is slow, the code waits. When nobody iterates, the
-    code runs freely: the newest events and the output are kept, and what of the events was dropped is counted by an
-    event ``dropped``.
+    Iterating (``for`` or ``async for``, one reader at a time) gives `Message` objects, each once, the last an
+    ``execute_reply``; an iteration that was broken off can be taken up by another. While a reader is slow, the code
+    waits. When nobody iterates, the code runs freely: the newest events and the output are kept, and what of the events
+    was dropped is counted by an event ``dropped``.
     """
 
     def __init__(self, session: SandboxSession, execution: Execution) -> None:
