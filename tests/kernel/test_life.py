@@ -59,7 +59,7 @@ def test_shutdown_is_answered_and_leaves_no_sandbox(fresh_kernel: Kernel) -> Non
     assert wait_gone([process, *processes]) == []
 
 
-def test_second_shutdown_does_no_harm(tmp_path: Path) -> None:
+def test_second_shutdown_does_no_harm(jupyter_environment: dict[str, str], tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("wb") as stderr, Kernel(stderr=stderr) as kernel:
         process = kernel.process
         process.suspend()  # so that it finds both
@@ -67,8 +67,8 @@ def test_second_shutdown_does_no_harm(tmp_path: Path) -> None:
         for request in requests:
             kernel.client.control_channel.send(request)
         process.resume()
-        reply = kernel.client.get_control_msg(timeout=20)
-        process.wait(20)
+        reply = kernel.client.get_control_msg(timeout=TIMEOUT)
+        process.wait(TIMEOUT)
     assert reply["parent_header"]["msg_id"] == requests[0]["header"]["msg_id"]
     assert reply["content"] == {"status": "ok", "restart": False}
     assert (tmp_path / "stderr").read_text() == ""

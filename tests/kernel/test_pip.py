@@ -6,7 +6,7 @@ import pytest
 
 from tests.wheels import make_wheel
 
-from .client import Kernel
+from .client import TIMEOUT, Kernel
 
 FILE, CONTENT = make_wheel("own_wheel", "1.0")
 WRITE = f"from pathlib import Path; Path({FILE!r}).write_bytes({CONTENT!r})"
@@ -16,12 +16,13 @@ WRITE = f"from pathlib import Path; Path({FILE!r}).write_bytes({CONTENT!r})"
 def test_installed_package_can_be_imported_until_the_restart(fresh_kernel: Kernel, line: str) -> None:
     assert fresh_kernel.run("import own_wheel").error["ename"] == "ModuleNotFoundError"
     fresh_kernel.run(WRITE)
-    assert fresh_kernel.run(line).reply["content"]["status"] == "ok"
+    installed = fresh_kernel.collect(fresh_kernel.send(line), timeout=2 * TIMEOUT)  # pip alone is slow to come
+    assert installed.content["status"] == "ok"
     assert fresh_kernel.run("import own_wheel; own_wheel.version").result == "'1.0'"
     fresh_kernel.run("import os; os._exit(1)")  # the sandbox outlives its interpreter
     assert fresh_kernel.run("import own_wheel; own_wheel.version").result == "'1.0'"
     fresh_kernel.manager.restart_kernel()
-    fresh_kernel.client.wait_for_ready(timeout=20)
+    fresh_kernel.client.wait_for_ready(timeout=TIMEOUT)
     assert fresh_kernel.run("import own_wheel").error["ename"] == "ModuleNotFoundError"
 
 
