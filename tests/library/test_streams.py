@@ -231,12 +231,11 @@ def test_stream_of_random_bytes_loses_none(sandbox: Sandbox) -> None:
 
 
 def test_stream_left_early_stops_children_that_left_its_group_too(sandbox: Sandbox) -> None:
-    sandbox.files.write("two", "touch two-runs; exec sleep 4322")
-    sandbox.files.write("three", "import os; os.setsid(); os.system('touch three-runs; exec sleep 4323')")
+    sandbox.files.write("two", "exec sleep 4322")
+    sandbox.files.write("three", "import os; os.setsid(); os.system('exec sleep 4323')")
     for _ in sandbox.commands.stream("sleep 4321 & setsid sh two & python three & echo a; wait"):
-        while not (sandbox.files.exists("two-runs") and sandbox.files.exists("three-runs")):
+        while not all(is_running(sandbox, marker) for marker in ("4321", "4322", "4323")):
             pass
-        assert all(is_running(sandbox, marker) for marker in ("4321", "4322", "4323"))
         break
     assert all(is_gone(sandbox, marker) for marker in ("4321", "4322", "4323"))
 
