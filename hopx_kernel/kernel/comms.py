@@ -59,6 +59,7 @@ class Comms:
         self._states: dict[str, _States] = {}
         self._states_lock = anyio.Lock()
         self._relayed: dict[str, anyio.Event] = {}
+        self._not_open: str | None = None
         cells.on_other_event = self.take
         cells.on_interpreter_gone = self.close_all
 
@@ -97,6 +98,12 @@ class Comms:
         elif comm_id in self._manager.comms:
             self._manager.comm_msg(None, request.idents, request.message)
         elif comm_id not in self._targets or not await self._relay(request):
+            self._tell_not_open(comm_id)
+
+    def _tell_not_open(self, comm_id: str) -> None:
+        """Log it once, however many messages come: a slider that is dragged sends sixty a second."""
+        if comm_id != self._not_open:
+            self._not_open = comm_id
             _log.warning("A message came for the comm %.80s, which is not open", comm_id)
 
     async def comm_close(self, request: Request) -> None:

@@ -87,9 +87,10 @@ def test_closed_comm_is_closed_on_both_sides(shared: FrontEnd) -> None:
 
 @pytest.mark.parametrize("comm_id", ["never-opened", "", "x" * 100_000])
 def test_message_for_a_comm_that_is_not_open_does_no_harm(shared: FrontEnd, comm_id: str) -> None:
-    assert not comm_messages(shared.until_idle(shared.send("comm_msg", {"comm_id": comm_id, "data": {}})))
+    for _ in range(3):
+        assert not comm_messages(shared.until_idle(shared.send("comm_msg", {"comm_id": comm_id, "data": {}})))
     shared.until_idle(shared.send("comm_close", {"comm_id": comm_id, "data": {}}))
-    assert shared.log_lines(f"A message came for the comm {comm_id[:80]}, which is not open")
+    assert len(shared.log_lines(f"A message came for the comm {comm_id[:80]}, which is not open")) == 1
     assert texts(shared.run("print(1)")) == "1\n"
 
 
