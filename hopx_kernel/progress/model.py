@@ -237,8 +237,9 @@ class ProgressModel:
     def finish(self, reply: Mapping[str, Any], now: float, longest: float = math.inf) -> None:
         """Give every task that still runs the end that its run had.
 
-        No task took longer than its run, which took `longest` seconds: what was reported may have waited on its way. A task that got to no end of its own in a run that completed is done when nothing tells how far it was, and
-        stopped where it was when something does: it is not called complete.
+        No task took longer than its run, which took `longest` seconds: what was reported may have waited on its way. A
+        task that got to no end of its own in a run that completed is done when nothing tells how far it was, and stopped
+        where it was when something does: it is not called complete.
         """
         for task in self.tasks.values():
             if task.state != "running":
@@ -250,10 +251,6 @@ class ProgressModel:
                 default: State = "stopped" if "reason" in reply else "failed"
                 task.end(_ENDS.get(str(reply.get("reason")), default), now)
             task.shorten(longest)
-
-    def children(self, key: str) -> list[Task]:
-        """The tasks whose parent is `key`."""
-        return [task for task in self.tasks.values() if task.parent == key]
 
 
 def _key(value: Any) -> str:

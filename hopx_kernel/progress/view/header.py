@@ -12,7 +12,7 @@ from ..run import RunRecord
 from ..snapshot import header_facts
 from ..words import duration
 
-__all__ = ["Header", "PlainHeader", "make_header"]
+__all__ = ["Header", "PlainHeader", "close_widget", "make_header"]
 
 #: Silence shorter than this is not worth a word: the host is told of a life sign every five.
 QUIET_SECONDS = 12.0
@@ -51,6 +51,15 @@ def make_header(which: str, on_stop: Callable[[], None] | None) -> Header | None
             return PlainHeader(on_stop)
         return RunHeader(on_stop)
     return PlainHeader(on_stop)
+
+
+def close_widget(widget: ipywidgets.Widget) -> None:
+    """Close a widget with its layout and style, which have comms of their own."""
+    for name in ("layout", "style"):
+        part = getattr(widget, name, None)
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
+    widget.close()
 
 
 class PlainHeader:
@@ -93,11 +102,7 @@ class PlainHeader:
     def close(self) -> None:
         """Close its comms."""
         for widget in (self._box, self._text, self._button):
-            for name in ("layout", "style"):
-                part = getattr(widget, name, None)
-                if isinstance(part, ipywidgets.Widget):
-                    part.close()
-            widget.close()
+            close_widget(widget)
 
     def _clicked(self, _button: Any) -> None:
         if self._on_stop is not None:

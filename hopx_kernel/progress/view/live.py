@@ -12,7 +12,7 @@ from ..model import ProgressModel
 from ..options import ProgressOptions
 from ..rows import make_rows
 from ..run import RunRecord
-from .header import Header, make_header
+from .header import Header, close_widget, make_header
 from .lines import Line, Shared, hidden_line
 from .style import GRID_GAP, GRID_TEMPLATE, RUN_CLASS, STYLE
 
@@ -142,12 +142,3 @@ class LiveView:
         for key in set(self._lines).difference(keys):
             self._lines.pop(key).close()
         return 1
-
-
-def close_widget(widget: ipywidgets.Widget) -> None:
-    """Close a widget with its layout and style, which have comms of their own."""
-    for name in ("layout", "style"):
-        part = getattr(widget, name, None)
-        if isinstance(part, ipywidgets.Widget):
-            part.close()
-    widget.close()
