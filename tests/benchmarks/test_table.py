@@ -57,7 +57,7 @@ def test_measuring_prints_a_row_and_keeps_every_value(hopx_kernelspec: str, tmp_
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=200,
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr

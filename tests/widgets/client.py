@@ -16,7 +16,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 __all__ = ["FrontEnd", "running"]
 
 #: Longer than anything here takes, on a slow machine too.
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 
 Message = dict[str, Any]
 

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 __all__ = ["Code", "Move", "execute"]
 
 #: No cell and no callback of these notebooks takes longer, also on a slow machine.
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)

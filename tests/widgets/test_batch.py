@@ -38,7 +38,7 @@ def notebook(tmp_path: Path, hopx_kernelspec: str) -> Path:
 def convert(notebook: Path, target: str) -> Path:
     """What ``jupyter nbconvert --execute`` makes of a notebook."""
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", target, str(notebook)]
-    subprocess.run([*command, "--output", "out"], check=True, timeout=120, env=dict(os.environ), capture_output=True)
+    subprocess.run([*command, "--output", "out"], check=True, timeout=200, env=dict(os.environ), capture_output=True)
     suffix = {"notebook": "ipynb", "html": "html"}[target]
     return notebook.with_name(f"out.{suffix}")
 
