@@ -25,7 +25,7 @@ PATIENT = f"--HopxConfig.interrupt_grace_seconds={TIMEOUT / 2}"
 
 #: A cell that runs for as long as a test wants it to, and then goes on to its end.
 UNTIL_INTERRUPTED = (
-    "import time\nprint('started')\ntry: time.sleep(3600)\nexcept KeyboardInterrupt: pass\nprint('done')"
+    "import time\ntry: print('started'); time.sleep(3600)\nexcept KeyboardInterrupt: pass\nprint('done')"
 )
 
 Message = dict[str, Any]
