@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from .errors import ProtocolError, RemoteProtocolError, SandboxLostError
 from .protocol import HostConnection, Message, RunnerOptions
 from .run import Reply, Run
-from .sandboxes.base import BaseSandbox, SandboxProcess
+from .sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
 
 __all__ = ["Run", "Session"]
 
@@ -327,6 +327,8 @@ class Session:
             pass
 
     async def _lose(self, cause: str) -> None:
+        if self.sandbox.state is SandboxState.KILLED:
+            cause = "it was killed"  # by this program, whatever the stream said of it
         words = self._last_words.decode("utf-8", "replace").strip()
         self._lost = SandboxLostError(f"The sandbox was lost: {cause}." + (f"\n{words}" if words else ""))
         for reply in list(self._replies.values()):

@@ -227,7 +227,7 @@ def test_kill_of_the_sandbox_ends_the_run_as_lost(sandbox: Sandbox, session: San
         pass
     sandbox.kill()
     assert list(events)[-1].is_terminal
-    with pytest.raises(SandboxLostError):
+    with pytest.raises(SandboxLostError, match="it was killed"):
         run.wait()
     with pytest.raises(SandboxLostError):
         session.execute("1")
