@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
-__all__ = ["PipMagic", "has_pip"]
+__all__ = ["PipMagic", "explain_command", "has_pip"]
 
 _PIP = "/run/sandbox/bin/pip"
 
@@ -15,6 +16,13 @@ _PIP = "/run/sandbox/bin/pip"
 def has_pip() -> bool:
     """Whether this is a sandbox whose packages are read-only, and that has a ``pip`` which knows."""
     return os.access(_PIP, os.X_OK)
+
+
+def explain_command(command: str, code: int) -> str:
+    """What to add to a shell command's output, given its exit code; ``""`` where it ran no pip past the sandbox's own."""
+    if not code or not has_pip() or not re.search(r"-m\s+pip\s+install\b", command):
+        return ""
+    return "The packages of the environment are read-only; %pip install installs into the sandbox."
 
 
 @magics_class

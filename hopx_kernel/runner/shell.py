@@ -21,7 +21,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance, Type, default
 from traitlets.config import Config
 
-from . import limits, network
+from . import limits, network, pip_magic
 from .base_shell import BaseShell, CellRequest, error_content
 from .beside import Beside
 from .frames_of_ours import hide_own_frames, note_of_calls
@@ -29,7 +29,6 @@ from .ipython_display import SandboxDisplayHook, SandboxDisplayPublisher
 from .jsonable import safe_str
 from .kernel_facade import KernelFacade
 from .page_magics import PageMagics
-from .pip_magic import PipMagic, has_pip
 from .services import Services
 from .system import run_command
 
@@ -107,7 +106,9 @@ class SandboxShell(InteractiveShell):
             raise OSError("Background processes not supported.")
         code = run_command(self.var_expand(cmd, depth=1))
         self.user_ns["_exit_code"] = code
-        note = limits.explain_command(code) or network.explain_command(cmd, code)
+        note = (
+            limits.explain_command(code) or network.explain_command(cmd, code) or pip_magic.explain_command(cmd, code)
+        )
         if note:
             sys.stderr.write(note + "\n")
         if getattr(self, "system_raise_on_error", False) and code != 0:
@@ -209,8 +210,8 @@ class IPythonShell(BaseShell):
         directory = os.path.join(tempfile.gettempdir(), ".hopx", "ipython")
         self._ip: Any = SandboxShell.instance(config=config, ipython_dir=os.environ.get("IPYTHONDIR", directory))
         self._ip.register_magics(PageMagics)
-        if has_pip():
-            self._ip.register_magics(PipMagic)
+        if pip_magic.has_pip():
+            self._ip.register_magics(pip_magic.PipMagic)
         self.module = self._ip.user_module
         self._warm_up()
         self._cell_options = [

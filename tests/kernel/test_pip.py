@@ -26,6 +26,14 @@ def test_installed_package_can_be_imported_until_the_restart(fresh_kernel: Kerne
     assert fresh_kernel.run("import own_wheel").error["ename"] == "ModuleNotFoundError"
 
 
+def test_pip_that_cannot_write_to_the_environment_is_told_the_way(jupyter_environment: dict[str, str]) -> None:
+    with Kernel(env={"HOPX_NETWORK": "1"}) as kernel:
+        kernel.run(WRITE)
+        outcome = kernel.run(f"!python -m pip install ./{FILE}")
+    assert "Read-only file system" in outcome.text("stdout")
+    assert "%pip install installs into the sandbox" in outcome.text("stderr")
+
+
 def test_failure_is_said_in_full(kernel: Kernel) -> None:
     outcome = kernel.run("%pip install --no-index there-is-no-such-package")
     assert "No matching distribution found for there-is-no-such-package" in outcome.text("stdout")
