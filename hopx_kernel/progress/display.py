@@ -285,14 +285,16 @@ class RunDisplay:
             self._view = self._loader.make_view(self.options, on_stop)
         sent = self._view.update(self.model, self.run, now, bars=self.options.bars)
         self._is_dirty = False
-        # A thousand tasks take a while to lay out: at most a tenth of the loop's time goes into it.
-        pause = max(self.options.refresh_seconds, 0.1, sent / _MESSAGES_PER_SECOND, 10 * (self._now() - now))
-        self._refresh_due = now + pause
+        done = self._now()
+        # A thousand tasks take a while to lay out: at most a tenth of the loop's time goes into it. What the first bar
+        # takes, the import of ipywidgets above all, is taken once.
+        cost = 10 * (done - now) if self._is_shown else 0.0
+        self._refresh_due = done + max(self.options.refresh_seconds, 0.1, sent / _MESSAGES_PER_SECOND, cost)
         if not self._is_shown:
             self._is_shown = True
             data = {**self._view.bundle(), "text/plain": self._snapshot_text(now)}
             self._publish_display("display_data", data)
-            self._view.shown(now)
+            self._view.shown(done)
 
     def _publish_snapshot(self) -> None:
         now = self._now()

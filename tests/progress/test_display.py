@@ -1,4 +1,4 @@
-"""When a run's display shows what, with a clock of the test's own and no widgets."""
+"""When a run's display shows what, with a clock of the test's own and no page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from hopx_kernel.progress import ProgressOptions, RunDisplay
 from hopx_kernel.progress.display import MAX_REMEMBERED
+from hopx_kernel.progress.loading import ViewLoader
 from hopx_kernel.progress.text import ERASE_LINE
 from hopx_kernel.protocol import Message
 
@@ -94,6 +95,23 @@ def test_messages_are_printed_once_where_bars_are_off() -> None:
     owner.display.finish(OK)
     assert owner.text() == "loading\nreading\n"
     assert owner.types() == ["stream", "stream", "display_data"]
+
+
+def test_first_bar_moves_on_at_once_however_long_its_widgets_took_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(front_end="widgets")
+    is_ready = ViewLoader.is_ready
+
+    def is_ready_after_a_second(loader: ViewLoader, _: float) -> bool:
+        owner.clock += 0.0 if owner.sent else 1.0
+        return is_ready(loader, 60)
+
+    monkeypatch.setattr(ViewLoader, "is_ready", is_ready_after_a_second)
+    owner.feed("progress", message="work", percent=1)
+    assert [(moment, msg_type) for moment, msg_type, _ in owner.sent] == [(1.0, "display_data")]
+    owner.feed("progress", message="work", percent=2)
+    due = owner.display.next_deadline()
+    assert due is not None and 1.1 <= due <= 1.5
+    owner.display.finish(OK)
 
 
 @pytest.mark.parametrize("wait", [False, True])
