@@ -64,6 +64,15 @@ async def test_packages_of_the_environment_count_as_installed(sandbox: LocalSand
     assert outcome.returncode == 0 and "already satisfied" in outcome.stdout
 
 
+async def test_what_would_hide_the_standard_library_is_not_kept(sandbox: LocalSandbox) -> None:
+    await install(sandbox, "asyncio", "3.4")
+    await install(sandbox, "own_wheel", "1.0")
+    outcome = await python(
+        sandbox, "import asyncio, own_wheel; asyncio.run(asyncio.sleep(0)); print(own_wheel.version)"
+    )
+    assert (outcome.stdout, outcome.stderr) == ("1.0\n", "")
+
+
 async def test_without_a_network_it_does_not_try_again(sandbox: LocalSandbox) -> None:
     outcome = await bash(sandbox, "pip install no-such-package 2>&1")
     assert outcome.returncode == 1 and "No matching distribution found" in outcome.stdout
