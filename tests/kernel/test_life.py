@@ -208,14 +208,3 @@ def test_interrupt_while_the_sandbox_starts(jupyter_environment: dict[str, str],
         assert outcome.content["ename"] == outcome.error["ename"] == "KeyboardInterrupt"
         assert "sandbox was starting" in outcome.error["evalue"]
         kernel.shut_down()
-
-
-def test_restart_of_a_crashed_interpreter_is_quick(fresh_kernel: Kernel) -> None:
-    fresh_kernel.run("import os, time")
-    delays = [TIMEOUT]
-    while min(delays) >= 0.3 and len(delays) < 30:  # once shows that it can; how often, a busy machine decides
-        fresh_kernel.run("import os; os._exit(3)")
-        started = time.monotonic()
-        assert fresh_kernel.run("1").result == "1"
-        delays.append(time.monotonic() - started)
-    assert min(delays) < 0.3

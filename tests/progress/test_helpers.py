@@ -10,19 +10,7 @@ import pytest
 
 from hopx_kernel.runner.progress_slots import MIN_SECONDS
 
-from .sandbox_side import PROLOGUE, PYTHONS, ROOT, TIMEOUT_SECONDS, run
-
-
-@pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
-def test_call_with_nothing_to_send_costs_at_most_five_microseconds(python: str) -> None:
-    code = (
-        # Its own time: what else the machine does costs nothing here.
-        "import time\nbest = 1.0\nfor _ in range(25):\n    started = time.thread_time()\n"
-        "    for i in range(4_000): progress('x', i / 1000, {'loss': i}, task='t')\n"
-        "    best = min(best, (time.thread_time() - started) / 4_000)\nsend('cost', {'seconds': best})"
-    )
-    (cost,) = [content["seconds"] for msg_type, content, _ in run(code, python) if msg_type == "cost"]
-    assert cost <= 5e-6
+from .sandbox_side import PROLOGUE, ROOT, TIMEOUT_SECONDS, run
 
 
 def test_flood_sends_few_events_and_the_last_value() -> None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from .conftest import Kernel
+
+NODE = """
+const mark = (name, data) => process.stdout.write(`__${name}__${JSON.stringify(data)}\\n`);
+console.log("before");
+mark("PROGRESS", {message: "from Node", percent: 70});
+mark("RESULT", {data: {rows: 4}});
+console.log("after");
+"""
 
 
 def test_markers_of_child_processes_are_the_same_bars(kernel: Kernel) -> None:
@@ -18,6 +30,14 @@ def test_markers_of_child_processes_are_the_same_bars(kernel: Kernel) -> None:
     assert output.text == 'half a line and its end\n__PROGRESS__{bad\n__PROGRESS__{"message":"cut'
     assert "from bash" in output.record and "60 %" in output.record and "1 alert" in output.record
     assert any(content["data"].get("application/json") == {"rows": 3} for content in output.contents("display_data"))
+
+
+@pytest.mark.skipif(not Path("/usr/bin/node").exists(), reason="there is no Node in the system")
+def test_markers_of_node_are_the_same_bars(kernel: Kernel) -> None:
+    output = kernel.run(f"import subprocess\nsubprocess.run(['node', '-e', {NODE!r}])\nNone")
+    assert output.text == "before\nafter\n"
+    assert "from Node" in output.record and "70 %" in output.record
+    assert any(content["data"].get("application/json") == {"rows": 4} for content in output.contents("display_data"))
 
 
 def test_text_that_only_begins_like_a_marker_is_shown_while_the_cell_runs(kernel: Kernel) -> None:
