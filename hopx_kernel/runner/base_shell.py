@@ -11,20 +11,27 @@ from .services import Services
 
 __all__ = ["BaseShell", "CellRequest", "error_content"]
 
-#: Characters that each text of an error may have: more than a person reads, and less than a message can carry.
-ERROR_BOUND = 4 << 20
+#: Characters that each text of an error may have, and its traceback's lines together: more than a person reads, and less
+#: than a message can carry, in which a character may be twelve.
+ERROR_BOUND, TRACEBACK_BOUND = 1 << 20, 4 << 20
 
 
 def error_content(name: Any, evalue: str, lines: List[str]) -> Dict[str, Any]:
     """Content of an ``error`` event; texts that are longer than a message lose their middle."""
-    return {"ename": str(name), "evalue": _shortened(evalue), "traceback": [_shortened(line) for line in lines]}
+    return {"ename": str(name), "evalue": _shortened(evalue), "traceback": _shortened_lines(lines)}
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= ERROR_BOUND:
+def _shortened(text: str, bound: int = ERROR_BOUND) -> str:
+    if len(text) <= bound:
         return text
-    half = ERROR_BOUND // 2
+    half = bound // 2
     return f"{text[:half]}\n[{len(text) - 2 * half:,} characters are not shown.]\n{text[-half:]}"
+
+
+def _shortened_lines(lines: List[str]) -> List[str]:
+    lines = [_shortened(line) for line in lines]
+    size = sum(map(len, lines))
+    return lines if size <= TRACEBACK_BOUND else [_shortened("\n".join(lines), TRACEBACK_BOUND)]
 
 
 @dataclass(frozen=True)

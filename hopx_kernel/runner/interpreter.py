@@ -16,7 +16,7 @@ import warnings
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-from ..errors import RemoteProtocolError
+from ..errors import LocalProtocolError, RemoteProtocolError
 from ..protocol.frames import load_message
 from ..protocol.messages import Message
 from ..protocol.options import RunnerOptions
@@ -267,8 +267,16 @@ class Interpreter:
         self._run = None
         progress.finish_run(parent_id)
         limits.flush_c_stdio()
-        self._outlet.send(Message("execute_reply", content, parent_id=parent_id))
+        try:
+            self._outlet.send(Message("execute_reply", content, parent_id=parent_id))
+        except (LocalProtocolError, MemoryError) as exc:  # what user code has put into it is too much for one message
+            self._outlet.send(Message("execute_reply", self._refused(content, exc, parent_id), parent_id=parent_id))
         self._pipes.restore()
+
+    def _refused(self, content: Dict[str, Any], exc: Exception, parent_id: str) -> Dict[str, Any]:
+        """What is sent in place of a reply that cannot be sent: an error that says why, without the parts of the user's."""
+        failed = self._failed(exc, parent_id)
+        return {**content, **failed, "reason": "raised"}
 
     def _failed(self, exc: BaseException, parent_id: str) -> Dict[str, Any]:
         error = limits.with_room(_content_of, exc)

@@ -31,6 +31,9 @@ TEXT_BOUND = 64 * 1024
 #: by their number, to 4 MiB, without the cost of counting.
 LONG_TEXT, LONG_BOUND = 128, 4 * TEXT_BOUND
 
+#: A text longer than this is never held whole: it is sent in slices by whoever writes it.
+SLICED_TEXT = 16 * TEXT_BOUND
+
 #: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
 #: host more than it shows. And so few writes between two of its visits, so many times in a row, are no flood any more: on
 #: a busy machine who writes may miss one.
@@ -103,6 +106,9 @@ class Outlet:
         def write(text: str) -> int:
             if not isinstance(text, str):
                 raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            length = len(text)
+            if length > SLICED_TEXT:
+                return self._write_slices(write, text)
             parent_id = get_parent(last[0])
             segment = self._open
             if segment is not None and segment.name is name and segment.parent_id is parent_id:
@@ -113,7 +119,6 @@ class Outlet:
                 segment = _Segment(parent_id, name, text)
                 segments.append(segment)
                 self._open = segment
-            length = len(text)
             if length > LONG_TEXT:
                 self._long += length
                 if self._long > LONG_BOUND:
@@ -128,6 +133,24 @@ class Outlet:
             return length
 
         return write
+
+    def _write_slices(self, write: Callable[[str], int], text: str) -> int:
+        """Write a long text piece by piece, each sent before the next is cut: it may be most of the memory there is.
+
+        Raises what the code that writes is to see: a `MemoryError` where there is none even for a piece, and an
+        interrupt between two of them.
+        """
+        text = str.__str__(text)  # of a class of the user's, the text itself
+        length = len(text)
+        start = 0
+        while start < length:
+            end = start + TEXT_BOUND
+            if "\ud800" <= text[end - 1 : end] <= "\udbff":
+                end += 1  # with its other half
+            write(text[start:end])
+            self.flush()
+            start = end
+        return length
 
     def flush_soon(self) -> None:
         """Send what is there at once while it is quiet; in a flood the ticker does."""
@@ -196,13 +219,14 @@ class Outlet:
         if not segment.name:
             self._sock.sendall(segment.parts[0])
             return
-        if not segment.text:
-            segment.text = _take_text(segment)
-        while segment.sent < len(segment.text):
-            end = segment.sent + TEXT_BOUND
-            self._send_text(segment, segment.text[segment.sent : end])
-            segment.sent = end
-        segment.text, segment.sent = "", 0
+        while segment.text or segment.parts:
+            if not segment.text:
+                segment.text = _take_text(segment)
+            while segment.sent < len(segment.text):
+                end = segment.sent + TEXT_BOUND
+                self._send_text(segment, segment.text[segment.sent : end])
+                segment.sent = end
+            segment.text, segment.sent = "", 0
 
     def _send_text(self, segment: _Segment, text: str) -> None:
         head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (
@@ -280,17 +304,25 @@ class Outlet:
         self._open, self._long = None, 0
         while self._segments:
             segment = self._segments.popleft()
-            if segment.name:
+            while segment.name and segment.parts:
                 text = _take_text(segment)
                 write_all(2 if segment.name == "stderr" else 1, text.encode("utf-8", "replace"))
 
 
 def _take_text(segment: _Segment) -> str:
+    """Take what is there out of a segment; where there is no memory for all of it at once, the first of it."""
     parts = segment.parts
     count = len(parts)
-    text = printable("".join(parts[:count]))
-    del parts[:count]
-    return text
+    while True:
+        try:
+            text = printable("".join(parts[:count]))
+        except MemoryError:
+            if count == 1:
+                raise
+            count = (count + 1) // 2
+        else:
+            del parts[:count]
+            return text
 
 
 def _line_of(message: Message) -> _Segment:
