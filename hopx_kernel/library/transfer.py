@@ -45,6 +45,7 @@ _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 _DIRECTORY = "/tmp/.hopx/values"
 _PROGRAM = f"{_DIRECTORY}/values.pyz"
+_MODULES = ("__init__", "plain", "zones", "labels", "tables", "columns", "frames", "equal", "values")
 _MAIN = "from _hopx_values.values import serve\nserve(globals()['request'], globals()['namespace'])\n"
 
 
@@ -202,6 +203,6 @@ def _build_program() -> bytes:
     inside = Path(__file__).parent / "inside"
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("__main__.py", _MAIN)
-        for name in ("__init__", "plain", "frames", "tables", "values"):
+        for name in _MODULES:
             archive.writestr(f"_hopx_values/{name}.py", inside.joinpath(f"{name}.py").read_text(encoding="utf-8"))
     return buffer.getvalue()

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hopx_kernel.library.inside.values import Malformed, Refused, dump_value, load_value
+
+from .test_exact_values import EXACT
 
 WHOLE = [
     pd.DataFrame({"a": [1.5, None], "b": ["x", None]}),
@@ -103,7 +105,9 @@ def test_random_bytes_are_malformed(data: bytes) -> None:
         load_value(data)
 
 
-@given(st.sampled_from(WHOLE), st.data())
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@settings(deadline=None)
+@given(st.sampled_from([*WHOLE, *EXACT.values()]), st.data())
 def test_damaged_value_is_malformed_or_another_value_and_nothing_else(value: Any, data: st.DataObject) -> None:
     whole = bytearray(b"".join(dump_value(value)))
     place = data.draw(st.integers(0, len(whole) - 1))
@@ -124,11 +128,13 @@ def index_bytes(spec: dict[str, Any], *parts: bytes) -> bytes:
 TIMES = npy("{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (1,), }", bytes(8))
 
 
+@pytest.mark.parametrize("library", ["zoneinfo", "pytz"])
 @pytest.mark.parametrize("zone", ["dateutil/{}", "tz{}", "../../../../..{}", "{}"])
-def test_time_zone_opens_no_file_of_the_host(tmp_path: Path, zone: str) -> None:
+def test_time_zone_opens_no_file_of_the_host(tmp_path: Path, library: str, zone: str) -> None:
     """Whoever opens a pipe to read it waits here until the test ends."""
     os.mkfifo(tmp_path / "pipe")
-    spec = {"values": {"as": "zoned", "tz": zone.format(tmp_path / "pipe")}, "name": None, "freq": None}
+    place = {library: zone.format(tmp_path / "pipe")}
+    spec = {"values": {"as": "zoned", "zone": place}, "name": None, "freq": None}
     with pytest.raises(Malformed):
         load_value(index_bytes(spec, TIMES))
 
@@ -140,7 +146,7 @@ def test_time_zone_opens_no_file_of_the_host(tmp_path: Path, zone: str) -> None:
         {"range": [0, True, 1], "name": None},
         {"values": {"as": "npy"}, "name": None, "freq": 7},
         {"values": {"as": "json"}, "name": None, "freq": "D"},
-        {"levels": [{"range": [0, 1, 1], "name": None}], "names": ["a"]},
+        {"levels": [{"range": [0, 1, 1], "name": None}], "names": ["a"], "sortorder": None},
     ],
     ids=str,
 )
@@ -150,10 +156,88 @@ def test_index_that_makes_no_sense_is_malformed(spec: dict[str, Any]) -> None:
         load_value(index_bytes(spec, part))
 
 
+NUMBERS = npy("{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", bytes(8))
+SQUARE = npy("{'descr': '<i8', 'fortran_order': False, 'shape': (1, 1), }", bytes(8))
+CODES = npy("{'descr': '|i1', 'fortran_order': False, 'shape': (1,), }", bytes(1))
+TEXTS = npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("column", "parts"),
+    [
+        ({"as": "npy"}, [SQUARE]),
+        ({"as": "npy"}, [TEXTS]),
+        ({"as": ["npy"]}, [NUMBERS]),
+        ({"as": "json"}, [b'{"a": 1}']),
+        ({"as": "json"}, [b'"a"']),
+        ({"as": "labels"}, [b'[{"timestamp": [1, "D", null]}]']),
+        ({"as": "labels"}, [b'[{"timestamp": [1e3, "s", null]}]']),
+        ({"as": "labels"}, [b'[{"timestamp": [1, "s", {"offset": 1e9}]}]']),
+        ({"as": "labels"}, [b'[{"timestamp": [1, "s", {"utc": true, "zoneinfo": "UTC"}]}]']),
+        ({"as": "labels"}, [b'[{"numpy": ["O", 1]}]']),
+        ({"as": "labels"}, [b'[{"numpy": ["i1", 1000]}]']),
+        ({"as": "labels"}, [b'[{"missing": "os"}]']),
+        ({"as": "labels"}, [b'[{"interval": [1, 2, "no"]}]']),
+        ({"as": "labels"}, [b'[{"period": ["1", "D"]}]']),
+        ({"as": "labels"}, [b'[{"tuple": 1}]']),
+        ({"as": "labels"}, [b"[" + b'{"tuple": [' * 100 + b"1" + b"]}" * 100 + b"]"]),
+        ({"as": "labels"}, [b"[[1]]"]),
+        ({"as": "text", "na": "none", "storage": None}, [b'["a"]']),
+        ({"as": "text", "na": "NA", "storage": "os"}, [b'["a"]']),
+        ({"as": "text", "na": "NA", "storage": None}, [b"[1]"]),
+        ({"as": "masked", "dtype": "object"}, [NUMBERS, NUMBERS]),
+        ({"as": "masked", "dtype": "Int64"}, [NUMBERS, NUMBERS]),
+        ({"as": "masked", "dtype": "Int8"}, [CODES, CODES]),
+        ({"as": "zoned", "zone": {"utc": True}}, [NUMBERS]),
+        ({"as": "zoned", "zone": {}}, [TIMES]),
+        ({"as": "zoned", "zone": {"utc": 1}}, [TIMES]),
+        ({"as": "periods", "freq": 7}, [NUMBERS]),
+        ({"as": "periods", "freq": "D"}, [TIMES]),
+        ({"as": "intervals", "closed": "no", "sides": [{"as": "npy"}] * 2}, [NUMBERS, NUMBERS]),
+        ({"as": "intervals", "closed": "left", "sides": [{"as": "npy"}] * 2}, [NUMBERS, TIMES]),
+        ({"as": "intervals", "closed": "left", "sides": [{"as": "npy"}]}, [NUMBERS]),
+        ({"as": "categories", "ordered": 1, "name": None, "range": [0, 1, 1]}, [CODES]),
+        ({"as": "categories", "ordered": True, "name": None, "range": [0, 10**12, 1]}, [CODES]),
+        ({"as": "categories", "ordered": True, "name": None, "range": [0, 0, 1]}, [CODES]),
+        ({"as": "arrow"}, [b"ARROW1"]),
+    ],
+    ids=str,
+)
+def test_column_that_makes_no_sense_is_malformed(column: dict[str, Any], parts: list[bytes]) -> None:
+    series = {"shape": "series", "attrs": {}, "allows_duplicate_labels": True, "name": None, "columns": [column]}
+    rows = {"range": [0, 1, 1], "name": None}
+    with pytest.raises(Malformed):
+        load_value(value_bytes("frame", {**series, "index": rows}, *parts))
+    with pytest.raises(Malformed):
+        load_value(index_bytes({"values": column, "name": None, "freq": None}, *parts))
+
+
+@pytest.mark.parametrize("spec", [{"zoneinfo": "No/Such_Zone"}, {"pytz": "No/Such_Zone"}], ids=str)
+def test_zone_that_is_not_known_here_is_refused(spec: dict[str, str]) -> None:
+    values = {"as": "zoned", "zone": spec}
+    with pytest.raises(Refused, match="No/Such_Zone"):
+        load_value(index_bytes({"values": values, "name": None, "freq": None}, TIMES))
+
+
+def test_columns_of_another_length_than_their_labels_are_malformed() -> None:
+    frame = {"shape": "frame", "attrs": {}, "allows_duplicate_labels": True, "columns": [{"as": "npy"}]}
+    rows, labels = {"range": [0, 1, 1], "name": None}, {"range": [0, 2, 1], "name": None}
+    with pytest.raises(Malformed, match="as many columns"):
+        load_value(value_bytes("frame", {**frame, "index": rows, "labels": labels}, NUMBERS))
+
+
+def test_long_doubles_of_another_machine_are_refused() -> None:
+    _, _, data = b"".join(dump_value(np.zeros(1, "g"))).partition(b"\n")
+    with pytest.raises(Refused, match="another precision"):
+        load_value(value_bytes("npy", {"scalar": False, "mantissa_bits": 112}, data))
+
+
 def test_codes_outside_of_their_level_are_malformed() -> None:
     codes = npy("{'descr': '|i1', 'fortran_order': False, 'shape': (1,), }", b"\x05")
     with pytest.raises(Malformed):
-        load_value(index_bytes({"levels": [{"range": [0, 1, 1], "name": None}], "names": ["a"]}, codes))
+        load_value(
+            index_bytes({"levels": [{"range": [0, 1, 1], "name": None}], "names": ["a"], "sortorder": None}, codes)
+        )
 
 
 # ------------------------------------------------------------------ Arrow

@@ -13,6 +13,9 @@ from hopx_kernel.library import bridge
 from hopx_kernel.library.runs import SandboxSession
 from hopx_kernel.library.transfer import ValueRefusedError, encode_values, get_values, put_values
 
+from .exactly import exactly
+from .test_exact_values import EXACT
+
 
 @pytest.fixture
 def session(sandbox: Sandbox) -> SandboxSession:
@@ -39,6 +42,21 @@ def test_values_go_in_and_come_back(session: SandboxSession) -> None:
     assert (back["a"], back["b"]) == (values["a"], values["b"])
     assert np.array_equal(back["c"], values["c"])
     pd.testing.assert_frame_equal(back["d"], values["d"])
+
+
+def test_tables_of_every_kind_go_in_and_come_back_exactly(session: SandboxSession) -> None:
+    names = {f"value{i}": name for i, name in enumerate(EXACT)}
+    put(session, **{variable: EXACT[name] for variable, name in names.items()})
+    for variable, back in get(session, *names).items():
+        assert exactly(back) == exactly(EXACT[names[variable]]), names[variable]
+
+
+def test_table_made_in_the_sandbox_comes_exactly(session: SandboxSession) -> None:
+    put(session, t=pd.DataFrame({"v": [3, 1, 2]}))
+    session.execute("m = t.max(); v = t.sort_values('v').v; row = t.loc[1]; few = t[t.v > 1]").wait()
+    t = pd.DataFrame({"v": [3, 1, 2]})
+    expected = {"m": t.max(), "v": t.sort_values("v").v, "row": t.loc[1], "few": t[t.v > 1]}
+    assert exactly(get(session, *expected)) == exactly(expected)
 
 
 def test_values_are_variables_of_the_namespace_and_leave_no_others(session: SandboxSession) -> None:

@@ -30,6 +30,15 @@ def test_values_go_in_and_come_back_as_what_they_are(kernel: Kernel, name: str) 
     ok(kernel.run(CHECK))
 
 
+def test_series_keep_their_labels_both_ways(kernel: Kernel, name: str) -> None:
+    ok(kernel.run("import pandas as pd\nt = pd.DataFrame({'v': [3, 1, 2]})"))
+    ok(kernel.run(f"%%sandbox {name} -i t -o m,ordered\nm = t.max(); ordered = t.sort_values('v').v"))
+    printed = ok(kernel.run("print(m.to_dict(), ordered.to_dict())")).text()
+    assert printed == "{'v': 3} {1: 1, 2: 2, 0: 3}\n"
+    ok(kernel.run(f"%%sandbox {name} -i m,ordered\nprint(m.to_dict(), ordered.to_dict())")).text()
+    assert ok(kernel.run(f"%%sandbox {name}\nprint(m.to_dict(), ordered.to_dict())")).text() == printed
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -6,7 +6,7 @@ import io
 import json
 import math
 import sys
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 Parts = List[bytes]
 Dumped = Tuple[str, Dict[str, Any], Parts]
@@ -33,8 +33,11 @@ class Malformed(ValueError):  # noqa: N818
 # ------------------------------------------------------------------ JSON and bytes
 
 
-def find_fault(value: Any, where: str = "", depth: int = 0) -> str:
-    """Which part of a value is not exactly a JSON value, and what it is; empty when all are."""
+def find_fault(value: Any, where: str = "", depth: int = 0, seen: Optional[Set[int]] = None) -> str:
+    """Which part of a value is not exactly a JSON value, and what it is; empty when all are.
+
+    A list or dict that is at two places is none: there would be two of them, and a change of one would miss the other.
+    """
     kind = type(value)
     if kind is int and value.bit_length() > _MAX_INT_BITS:
         return "%s is an int of more digits than JSON readers take (use str(x))" % (where or "it")
@@ -44,14 +47,18 @@ def find_fault(value: Any, where: str = "", depth: int = 0) -> str:
         return "it is nested deeper than %d" % _MAX_DEPTH
     if kind is not list and kind is not dict:
         return "%s is of type %s%s" % (where or "it", type_name(value), _way(value, bool(where)))
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return "%s is a %s that is at another place of it, too (use json.loads(json.dumps(x)))" % (where, kind.__name__)
     for key, item in value.items() if kind is dict else enumerate(value):
         if kind is dict and type(key) is not str:
             return "%s has a key of type %s; keys must be str" % (where or "it", type_name(key))
         # Most values are flat lists of numbers or text: no call, and no text, for those.
         if type(item) not in SCALARS or (type(item) is int and item.bit_length() > _MAX_INT_BITS):
-            fault = find_fault(item, "%s[%.40r]" % (where, key), depth + 1)
+            fault = find_fault(item, "%s[%.40r]" % (where, key), depth + 1, seen)
             if fault:
                 return fault
+    seen.add(id(value))
     return ""
 
 
@@ -69,7 +76,7 @@ def load_json(_meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
 
 def dump_text(value: Any) -> bytes:
     """A JSON value's bytes."""
-    text = json.dumps(value).encode("ascii")
+    text = to_json(value)
     if len(text) > MAX_JSON_BYTES:
         raise Refused(
             "it is %d bytes of JSON, and no more than %d are carried; use a NumPy array or an Arrow table, or write a "
@@ -82,7 +89,18 @@ def load_text(data: Any) -> Any:
     """The JSON value of `dump_text`'s bytes."""
     if len(data) > MAX_JSON_BYTES:
         raise Malformed("it is %d bytes of JSON" % len(data))
-    return json.loads(bytes(data))
+    return from_json(data)
+
+
+def to_json(value: Any) -> bytes:
+    """A JSON value's bytes, on one line."""
+    # Not as ASCII: there two halves of a character that stand side by side become the character.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def from_json(data: Any) -> Any:
+    """The JSON value of `to_json`'s bytes."""
+    return json.loads(str(data, "utf-8", "surrogatepass"))
 
 
 def dump_bytes(value: Any) -> Dumped:
@@ -115,8 +133,10 @@ def _is_plain(dtype: Any) -> bool:
     if dtype.hasobject or dtype.metadata:
         return False
     try:
-        return bool(numpy.lib.format.descr_to_dtype(numpy.lib.format.dtype_to_descr(dtype)) == dtype)
-    except (TypeError, ValueError):  # fields that overlap or are out of order
+        words = numpy.lib.format.dtype_to_descr(dtype)
+        repr(words).encode("latin1")  # as the format's versions that others read have it
+        return bool(numpy.lib.format.descr_to_dtype(words) == dtype)
+    except (TypeError, ValueError):  # fields that overlap, are out of order, or have names in other alphabets
         return False
 
 
@@ -128,6 +148,8 @@ def array_fault(value: Any) -> str:
     dtype, way = value.dtype, "use x.astype(...) with a dtype of NumPy's own"
     if dtype.hasobject or dtype.char == "T":
         way = "use x.tolist(), or give it a dtype"
+    elif dtype.names and not repr(dtype.names).isascii():
+        way = "rename its fields with numpy.lib.recfunctions.rename_fields(x, ...)"
     elif dtype.names:
         way = "use numpy.lib.recfunctions.repack_fields(x)"
     return "it is an array of dtype %s (%s)" % (dtype, way)
@@ -166,17 +188,35 @@ def _too_many() -> Any:
 
 
 def dump_array(value: Any) -> Dumped:
-    return "npy", {"scalar": False}, [dump_npy(value)]
+    return "npy", {"scalar": False, **long_double(value.dtype)}, [dump_npy(value)]
 
 
 def dump_numpy_scalar(value: Any) -> Dumped:
-    return "npy", {"scalar": True}, [dump_npy(value)]
+    return "npy", {"scalar": True, **long_double(value.dtype)}, [dump_npy(value)]
 
 
 def load_array(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
     need("numpy")
+    check_long_double(meta)
     array = load_npy(next(parts))
     return array[()] if meta["scalar"] else array
+
+
+def long_double(dtype: Any) -> Dict[str, Any]:
+    """Of a dtype with long doubles, how long they are: the same bytes are other numbers on other machines."""
+    import numpy
+
+    if dtype.subdtype is not None:
+        return long_double(dtype.subdtype[0])
+    if dtype.names is not None:
+        return next((found for found in (long_double(dtype[name]) for name in dtype.names) if found), {})
+    return {"mantissa_bits": int(numpy.finfo("g").nmant)} if dtype.char in "gG" else {}
+
+
+def check_long_double(meta: Dict[str, Any]) -> None:
+    """Raise `Refused` where long doubles are others."""
+    if "mantissa_bits" in meta and meta["mantissa_bits"] != need("numpy").finfo("g").nmant:
+        raise Refused("it has long doubles, which have another precision where it goes; use x.astype('f8')")
 
 
 # ------------------------------------------------------------------ what to say
@@ -191,7 +231,6 @@ _WAYS = {
     **dict.fromkeys(_DATED, "use x.isoformat()"),
     **dict.fromkeys(("decimal.Decimal", "fractions.Fraction", "pathlib.PurePath", "uuid.UUID", "str"), "use str(x)"),
     **dict.fromkeys(("function", "type"), "define it on the other side"),
-    **dict.fromkeys(("pandas.IntervalIndex", "pandas.PeriodIndex"), "use x.astype(str)"),
     **dict.fromkeys(("pyarrow.Array", "pyarrow.ChunkedArray"), "use pyarrow.table({'x': x})"),
     "bytes": "use bytes(x)",
     "complex": "use [x.real, x.imag]",

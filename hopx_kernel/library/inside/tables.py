@@ -46,19 +46,20 @@ def load_table(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
         for message in pyarrow.ipc.MessageReader.open_stream(data):
             _check_message(bytes(message.metadata))
         with pyarrow.ipc.open_stream(data) as reader:
-            table = reader.read_all()
+            table = _read_batch(reader) if meta["batch"] else reader.read_all()
         table.validate(full=True)
     except (pyarrow.ArrowException, OSError, MemoryError) as exc:
         raise Malformed("it is no Arrow stream: %s" % exc) from exc
-    if not meta["batch"]:
-        return table
-    return table.combine_chunks().to_batches()[0] if table.num_rows else _empty_batch(table.schema)
+    return table
 
 
-def _empty_batch(schema: Any) -> Any:
-    import pyarrow
-
-    return pyarrow.record_batch([pyarrow.array([], field.type) for field in schema], schema=schema)
+def _read_batch(reader: Any) -> Any:
+    batch = reader.read_next_batch()
+    try:
+        reader.read_next_batch()
+    except StopIteration:
+        return batch
+    raise Malformed("it is more than one batch")
 
 
 # ------------------------------------------------------------------ what a stream may hold

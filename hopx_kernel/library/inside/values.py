@@ -12,7 +12,9 @@ import json
 import os
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
+from .equal import difference
 from .frames import dump_frame, is_frame, load_frame
+from .labels import dump_scalar, is_scalar, load_scalar
 from .plain import (
     Dumped,
     Malformed,
@@ -24,12 +26,14 @@ from .plain import (
     dump_json,
     dump_numpy_scalar,
     find_fault,
+    from_json,
     is_array,
     is_json,
     is_numpy_scalar,
     load_array,
     load_bytes,
     load_json,
+    to_json,
 )
 from .tables import dump_table, is_table, load_table
 
@@ -48,8 +52,10 @@ def dump_value(value: Any) -> Parts:
             break
     else:
         raise Refused(_refusal(value))
+    if kind in _CHECKED:
+        _check(value, kind, meta, parts)
     header = {"kind": kind, "meta": meta, "sizes": [len(part) for part in parts]}
-    line = json.dumps(header).encode("ascii") + b"\n"
+    line = to_json(header) + b"\n"
     if len(line) > _MAX_HEADER_BYTES:
         raise Refused("it has too many columns, or attributes that are too large; write a file")
     return [line, *parts]
@@ -59,7 +65,7 @@ def load_value(data: bytes) -> Any:
     """The value of `dump_value`'s bytes. Raises `Malformed`, and `Refused` where a library for it is missing here."""
     line, _, _ = bytes(data[:_MAX_HEADER_BYTES]).partition(b"\n")
     try:
-        header = json.loads(line)
+        header = from_json(line)
         load, meta, sizes = _LOADERS[header["kind"]], header["meta"], header["sizes"]
         if not isinstance(meta, dict) or any(type(size) is not int or size < 0 for size in sizes):
             raise Malformed("its header makes no sense")
@@ -76,6 +82,25 @@ def load_value(data: bytes) -> Any:
         raise Malformed("it makes no sense: %s: %s" % (type(exc).__name__, exc)) from exc
 
 
+#: What is read again before it leaves. JSON, bytes and Arrow's streams hold by themselves exactly what they are let hold.
+_CHECKED = ("npy", "frame", "scalar")
+
+
+def _check(value: Any, kind: str, meta: Dict[str, Any], parts: Parts) -> None:
+    """Read a value's bytes, and raise `Refused` where they are not the value.
+
+    So nothing that NumPy or pandas have and this program does not know can be lost on the way without a word.
+    """
+    try:
+        found = difference(value, _LOADERS[kind](from_json(to_json(meta)), map(memoryview, parts)))
+    except Refused:
+        raise
+    except Exception as exc:  # see `load_value`
+        raise Refused("it could not be read again (%s: %s); write a file" % (type(exc).__name__, exc)) from exc
+    if found:
+        raise Refused("%s would not arrive as what it is; write a file in a format of its own" % found)
+
+
 # ------------------------------------------------------------------ what is what
 
 _Dumper = Callable[[Any], Dumped]
@@ -86,6 +111,7 @@ _DUMPERS: List[Tuple[Callable[[Any], bool], _Dumper]] = [
     (is_array, dump_array),
     (is_numpy_scalar, dump_numpy_scalar),
     (is_frame, dump_frame),
+    (is_scalar, dump_scalar),
     (is_table, dump_table),
 ]
 _LOADERS: Dict[str, Callable[[Dict[str, Any], Iterator[Any]], Any]] = {
@@ -93,6 +119,7 @@ _LOADERS: Dict[str, Callable[[Dict[str, Any], Iterator[Any]], Any]] = {
     "bytes": load_bytes,
     "npy": load_array,
     "frame": load_frame,
+    "scalar": load_scalar,
     "arrow": load_table,
 }
 
