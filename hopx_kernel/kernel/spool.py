@@ -57,6 +57,7 @@ class Spool:
         self._file: BinaryIO | None = None
         self._path: Path | None = None
         self._is_cut = False
+        self._why = ""
 
     def write(self, text: str) -> None:
         """Keep a text. A disk that takes no more is told by `where`."""
@@ -64,7 +65,8 @@ class Spool:
             return
         data = text.encode("utf-8", "surrogatepass")
         if self._room is not None:
-            self._is_cut = len(data) > self._room
+            if len(data) > self._room:
+                self._is_cut, self._why = True, "cut at its size limit, option spool_limit"
             data = data[: self._room]
             self._room -= len(data)
         self._parts.append(data)
@@ -73,11 +75,11 @@ class Spool:
             self._write_out()
 
     def where(self) -> str:
-        """The file's path, with what is missing from it; empty where it could not be written."""
+        """The file's path, with what is missing from it and why; the reason alone where there is no file."""
         self._write_out()
         if self._path is None:
-            return ""
-        return f"{self._path} (cut at its size limit)" if self._is_cut else str(self._path)
+            return self._why
+        return f"{self._path} ({self._why})" if self._why else str(self._path)
 
     def discard(self) -> None:
         """Forget everything: the whole output was shown."""
@@ -97,14 +99,17 @@ class Spool:
 
     def _write_out(self) -> None:
         try:
-            if self._file is None and not self._is_cut:
+            if self._parts and self._path is None:
                 path = self._directory.path(self._name)
                 self._file = path.open("wb", buffering=0)
                 self._path = path
             if self._file is not None:
-                self._file.write(b"".join(self._parts))
+                left = memoryview(b"".join(self._parts))
+                while left:  # of what a disk has no room for it takes the beginning
+                    left = left[self._file.write(left) :]
         except OSError as exc:
             _log.warning("The whole output of a cell is not kept: %s", exc)
             self._is_cut = True
+            self._why = f"cut where this computer could not write it: {exc.strerror or exc}"
         self._parts.clear()
         self._memory_bytes = 0

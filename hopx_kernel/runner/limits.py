@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
+from . import causes
 from .jsonable import safe_str
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "give_up",
     "limit_of",
     "no_room",
+    "note_thread_failure",
     "reset_after_fork",
     "room",
     "told",
@@ -46,6 +48,7 @@ _TRIES, _PAUSE_SECONDS = range(10), 0.01
 
 #: Directories in a sandbox that have a size of their own.
 WRITABLE, SHARED_MEMORY = ("/workspace", "/app", "/tmp"), "/dev/shm"
+SIZED = (*WRITABLE, SHARED_MEMORY)
 
 #: Each limit that an error can name, and the options that set it: the kernel's and the library's.
 OPTIONS = {
@@ -54,6 +57,10 @@ OPTIONS = {
     "open_files": ("open_files_limit", "open_files"),
     "disk": ("disk_limit", "disk_bytes"),
 }
+
+
+#: Where an exception notes the limit that it comes from.
+_NOTE = "_hopx_limit"
 
 
 class _Limit:
@@ -240,16 +247,39 @@ def limit_of(exc: Optional[BaseException]) -> str:
     """Which limit of the sandbox an exception comes from: ``memory``, ``processes``, ``open_files``, ``disk``; else ``""``."""
     options = _options[0]
     code = exc.errno if isinstance(exc, OSError) else None
-    if (code == errno.ENOMEM or isinstance(exc, MemoryError)) and options.memory_bytes is not None:
-        return "memory"
+    if code == errno.ENOMEM or isinstance(exc, MemoryError):
+        return "" if options.memory_bytes is None else "memory"
     if code == errno.EMFILE and options.open_files is not None:
         return "open_files"
     if code == errno.ENOSPC and options.disk_bytes is not None:
-        return "disk"
-    thread = isinstance(exc, RuntimeError) and "can't start new thread" in safe_str(exc)
-    if (code == errno.EAGAIN or thread) and options.processes is not None:
-        return "processes"
+        return "disk" if causes.are_sized(WRITABLE, options.disk_bytes) or _find_full() else ""
+    if code == errno.EAGAIN:  # of a fork; and of much else that has to do with no limit
+        return "processes" if _is_crowded() else ""
+    if isinstance(exc, RuntimeError) and "can't start new thread" in safe_str(exc):
+        return str(getattr(exc, _NOTE, "")) or _limit_of_threads()
     return ""
+
+
+def note_thread_failure(exc: RuntimeError) -> None:
+    """Note which limit has kept a thread from starting, while it can be told: when it is shown the others may have ended."""
+    setattr(exc, _NOTE, _limit_of_threads())
+
+
+def _limit_of_threads() -> str:
+    """A thread needs room for itself among the processes, and memory for its stack; the system's error is the same."""
+    if _is_crowded():
+        return "processes"
+    return "" if _options[0].memory_bytes is None else "memory"
+
+
+def _find_full() -> Optional[Tuple[str, str]]:
+    options = _options[0]
+    return causes.find_full((*SIZED, options.cwd), options.disk_bytes or 0)
+
+
+def _is_crowded() -> bool:
+    limit = _options[0].processes
+    return limit is not None and causes.count_processes() >= limit - causes.OWN_PROCESSES
 
 
 def no_room() -> str:
@@ -275,9 +305,11 @@ def explain(exc: Optional[BaseException]) -> str:
     if limit == "open_files":
         return f"The sandbox's limit of {options.open_files} open files was reached {_option(limit)}."
     if limit == "disk":
-        where = _full_directory()
+        where, what = _find_full() or ("", "")
         if where == SHARED_MEMORY:
-            return f"The sandbox's shared memory, {SHARED_MEMORY}, is full."
+            return f"The sandbox's shared memory, {SHARED_MEMORY}, is full (a quarter of option {OPTIONS[limit][0]})."
+        if what == "files":
+            return f"{where} holds as many files as its size allows {_option(limit)}."
         full = f": {where} is full" if where else ""
         return (
             f"The sandbox's disk limit of {format_bytes(options.disk_bytes or 0)} was reached{full} {_option(limit)}."
@@ -289,7 +321,7 @@ def explain(exc: Optional[BaseException]) -> str:
 
 def explain_command(code: int) -> str:
     """What to add to a shell command's output, given its exit code; ``""`` where no directory is full."""
-    if not code or _options[0].disk_bytes is None or not _full_directory():
+    if not code or _options[0].disk_bytes is None or _find_full() is None:
         return ""
     return explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
@@ -298,18 +330,6 @@ def _option(limit: str) -> str:
     """How the option is called that sets a limit: in the kernel's configuration, and in programs."""
     kernel, library = OPTIONS[limit]
     return f"(option {kernel}; in the library {library})"
-
-
-def _full_directory() -> str:
-    """Which of the directories with a size of their own has no room left."""
-    for path in (*WRITABLE, SHARED_MEMORY):
-        try:
-            stat = os.statvfs(path)
-        except OSError:
-            continue
-        if not stat.f_bavail and stat.f_blocks:
-            return path
-    return ""
 
 
 def format_bytes(count: int) -> str:

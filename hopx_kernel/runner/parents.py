@@ -10,6 +10,8 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
+from . import limits
+
 __all__ = ["current", "get_parent_id", "inherit_in_threads", "last", "set_last"]
 
 #: The request that output without a context belongs to: one item, which `set_last` replaces.
@@ -35,7 +37,11 @@ def inherit_in_threads() -> None:
 
     def start_with_parent(self: threading.Thread) -> None:
         self.__dict__["_hopx_parent_id"] = get_parent_id()
-        start(self)
+        try:
+            start(self)
+        except RuntimeError as exc:
+            limits.note_thread_failure(exc)
+            raise
 
     def bootstrap_with_parent(self: Any) -> None:
         parent_id = self.__dict__.pop("_hopx_parent_id", None)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional
 
-__all__ = ["Usage", "is_alone", "kill_all", "list_pids", "measure_memory", "measure_usage"]
+__all__ = ["Usage", "count_threads", "is_alone", "kill_all", "list_pids", "measure_memory", "measure_usage"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -73,6 +73,17 @@ def _descendants(pid: int) -> List[int]:
             found += children
             todo += children
     return found
+
+
+def count_threads(alone: bool) -> int:
+    """Processes and threads, this process included and those that have ended and are not buried: all there are, or our
+    parent's, the supervisor's.
+    """
+    if alone:
+        pids = list(map(int, filter(str.isdigit, os.listdir("/proc"))))
+    else:
+        pids = _descendants(os.getppid())
+    return sum([int(fields[17]) for fields in map(_stat, pids) if len(fields) > 17])
 
 
 def measure_usage(pids: List[int]) -> Usage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
+from .causes import OWN_PROCESSES
 from .limits import format_bytes
 from .usage import list_pids, measure_memory, measure_usage
 
@@ -14,9 +15,8 @@ __all__ = ["Watch"]
 #: what threads and children of earlier cells do.
 BUSY_SECONDS, IDLE_SECONDS = 0.08, 2.0
 
-#: How long the sandbox may be full of processes, and how many of them may be its own: first process, supervisor, and those
-#: that the kernel has not yet buried.
-FULL_SECONDS, OWN_PROCESSES = 1.5, 4
+#: How long the sandbox may be full of processes.
+FULL_SECONDS = 1.5
 
 #: When a run's first heartbeat comes, in seconds.
 FIRST_BEAT_SECONDS = 1.0

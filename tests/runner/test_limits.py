@@ -277,3 +277,11 @@ def test_heartbeats_come_while_the_gil_is_held(hold_gil: HoldGil) -> None:
             assert wait_for_beat(runner).parent_id == msg_id
         hold_gil.release()
         assert runner.finish(msg_id).reply["status"] == "ok"
+
+
+def test_full_disk_of_the_computer_names_no_limit() -> None:
+    # As where the kind of sandbox sets no size: what is full there is the computer's.
+    with open_runner(RunnerOptions(cwd="/tmp", disk_bytes=1 << 20)) as runner:
+        result = runner.run("with open('/dev/full', 'wb') as file: file.write(b'x' * 100000)")
+        assert "No space left on device" in result.error["evalue"]
+        assert "limit" not in result.reply and "disk_limit" not in result.error["evalue"]
