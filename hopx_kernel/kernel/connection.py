@@ -17,7 +17,12 @@ CHANNELS = {"iopub": zmq.XPUB, "hb": zmq.ROUTER, "stdin": zmq.ROUTER, "control":
 
 #: zmq options of sockets. A client that comes back to control under its old name replaces the old connection. The queue
 #: for one subscriber of iopub is bounded: messages have a few hundred KiB at most, and more of them wait in the kernel.
-_OPTIONS: dict[str, dict[int, int]] = {"control": {zmq.ROUTER_HANDOVER: 1}, "iopub": {zmq.SNDHWM: 200}}
+#: A question to somebody who is not connected to stdin is refused, where zmq would throw it away without a word.
+_OPTIONS: dict[str, dict[int, int]] = {
+    "control": {zmq.ROUTER_HANDOVER: 1},
+    "iopub": {zmq.SNDHWM: 200},
+    "stdin": {zmq.ROUTER_HANDOVER: 1, zmq.ROUTER_MANDATORY: 1},
+}
 
 
 @dataclass

@@ -43,8 +43,9 @@ _UNCOUNTED = frozenset({"status", "comm_open", "execute_input"})
 
 #: How long the first request waits for somebody to listen on iopub, in seconds. A client that was there before the
 #: kernel tries each socket again after 0.1 to 0.2 s, and may come to shell before it comes to iopub: it would miss the
-#: output of its first cell, and wait for the end of it for ever.
-_SUBSCRIPTION_SECONDS = 1.0
+#: output of its first cell, and wait for the end of it for ever. On a busy machine that may be seconds later; who never
+#: listens waits once.
+_SUBSCRIPTION_SECONDS = 5.0
 
 #: How long after it had to wait output counts as a flood: between two waits there is room for a moment.
 _FLOOD_SECONDS = 0.25

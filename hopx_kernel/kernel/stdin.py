@@ -6,11 +6,15 @@ import logging
 from typing import Any
 
 import anyio
+import zmq
 
 from .channels import Channel
 from .wire import Wire
 
 __all__ = ["Stdin"]
+
+#: How often a question is tried again while the client is not connected to the channel, in seconds.
+_RETRY_SECONDS = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -40,13 +44,26 @@ class Stdin:
         content = {"prompt": prompt, "password": password}
         header = self._wire.header("input_request")
         question = self._question = _Question(header["msg_id"])
-        self._channel.send(self._wire.pack(header, content, parent, idents=idents))
+        frames = self._wire.pack(header, content, parent, idents=idents)
         try:
+            # Each of a client's sockets connects in its own time: its cell may come before it is here.
+            while not question.answered.is_set() and not self._is_sent(frames):
+                with anyio.move_on_after(_RETRY_SECONDS):
+                    await question.answered.wait()
             await question.answered.wait()
         finally:
             if self._question is question:
                 self._question = None
         return question.value
+
+    def _is_sent(self, frames: list[Any]) -> bool:
+        try:
+            self._channel.send(frames)
+        except zmq.ZMQError as exc:
+            if exc.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            return False
+        return True
 
     def give_up(self) -> None:
         """End the question that is waiting, if there is one, without an answer."""

@@ -176,6 +176,39 @@ def test_client_that_comes_to_iopub_last_misses_nothing(tmp_path: Path, jupyter_
         context.destroy(linger=0)
 
 
+def wait_for_stream(client: BlockingKernelClient, text: str) -> None:
+    """Read iopub until something with this text was printed."""
+    while True:
+        message = client.get_iopub_msg(timeout=TIMEOUT)
+        if message["msg_type"] == "stream" and text in message["content"]["text"]:
+            return
+
+
+def test_question_waits_for_a_client_that_comes_to_stdin_last(
+    tmp_path: Path, jupyter_environment: dict[str, str]
+) -> None:
+    path = tmp_path / "kernel.json"
+    write_connection_file(str(path), key=b"key")
+    with launched("-f", str(path)):
+        client = BlockingKernelClient(connection_file=str(path))
+        client.load_connection_file()
+        client.start_channels(stdin=False)
+        try:
+            cell = client.execute("print('before')\nprint('asks', input('name? '))", allow_stdin=True)
+            wait_for_stream(client, "before\n")
+            # What the sandbox answers now comes after the question.
+            completion = client.complete("in")
+            while client.get_shell_msg(timeout=TIMEOUT)["parent_header"]["msg_id"] != completion:
+                continue
+            client.stdin_channel.start()
+            question = client.get_stdin_msg(timeout=TIMEOUT)
+            assert question["content"]["prompt"] == "name? " and question["parent_header"]["msg_id"] == cell
+            client.input("late")
+            wait_for_stream(client, "asks late\n")
+        finally:
+            client.stop_channels()
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{", '{"shell_port": "x"}', '{"signature_scheme": "hmac-no", "key": "k"}']
 )
