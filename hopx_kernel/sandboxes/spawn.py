@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -99,8 +100,7 @@ def spawn(
     # Imported and built while bubblewrap is at work, which waits for it.
     from ..runner.bundle import build_bundle
 
-    with suppress(BrokenPipeError), open(bundle, "wb") as file:
-        file.write(build_bundle())
+    _feed(bundle, build_bundle())
     ours.setblocking(False)
     spawned = Spawned(options, interpreter, bwrap, process, ours)
     if runner_options is not None:
@@ -108,6 +108,30 @@ def spawn(
         spawned.runner = request_start(ours, 0, argv, "/workspace", {})
         spawned.runner_options = runner_options
     return spawned
+
+
+def _feed(fd: int, content: bytes) -> None:
+    """Write to a pipe without waiting for its reader; what it has no room for is written when bubblewrap reads.
+
+    A user who has many pipes gets small ones only, and a bubblewrap that never reads would keep the caller for ever.
+    """
+    os.set_blocking(fd, False)
+    try:
+        content = content[os.write(fd, content) :]
+    except BlockingIOError:
+        pass
+    except BrokenPipeError:
+        content = b""
+    os.set_blocking(fd, True)
+    if not content:
+        os.close(fd)
+        return
+
+    def write_rest() -> None:
+        with suppress(BrokenPipeError), open(fd, "wb") as file:
+            file.write(content)
+
+    threading.Thread(target=write_rest, name="hopx-bundle", daemon=True).start()
 
 
 def _command(

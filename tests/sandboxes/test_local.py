@@ -15,7 +15,8 @@ import pytest
 
 from hopx_kernel.errors import SandboxLostError, SandboxStartError
 from hopx_kernel.protocol import RunnerOptions
-from hopx_kernel.sandboxes import SandboxOptions
+from hopx_kernel.runner.bundle import build_bundle
+from hopx_kernel.sandboxes import SandboxOptions, pipes
 from hopx_kernel.sandboxes.base import SandboxState
 from hopx_kernel.sandboxes.bwrap import bundled_bwrap
 from hopx_kernel.sandboxes.local import LocalSandbox
@@ -111,6 +112,19 @@ async def test_start_that_takes_too_long_fails(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(SandboxStartError, match="within 0.1 s"):
         await sandbox.start()
     assert state_of(sandbox) is SandboxState.KILLED
+
+
+async def test_start_waits_for_no_bubblewrap_however_small_the_pipes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pipes, "_PIPE_BYTES", 1)  # as where a user has many already
+    bwrap = fake_bwrap(tmp_path / "bin", "")
+    bwrap.write_text("#!/bin/sh\nexec sleep 600\n")
+    stuck = spawn(bwrap=str(bwrap))
+    assert stuck.process.returncode is None
+    stuck.abandon()
+    async with LocalSandbox.adopt(spawn(runner_options=RunnerOptions())) as sandbox:
+        assert (await run(sandbox, "sh", "-c", "wc -c < /run/hopx/runner.pyz")).stdout == f"{len(build_bundle())}\n"
 
 
 async def test_fifty_sandboxes_run_at_once() -> None:
