@@ -1,5 +1,5 @@
 # make lab    JupyterLab on the example notebook, in this checkout's own virtual environment
-# make test   every check and test
+# make test   every check and test; ARGS="-n 0 -k words" runs those in one process
 # Others: bench, lint, doctor, clean. Only Python 3.10 or newer is needed; PYTHON=... names another one.
 
 VENV ?= .venv
@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 ARGS ?=
+# How many tests run side by side.
+WORKERS ?= 2
 # JupyterLab asks root to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -24,7 +26,7 @@ dashboard: $(VENV)/.voila
 	$(BIN)/voila examples/dashboard.ipynb $(ARGS)
 
 test: $(VENV)/.test lint chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations 20 $(ARGS)
 
 lint: $(VENV)/.test frontend
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ def main() -> int:
         for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
             subprocess.run([*prefix, "--quiet", "--quiet", *command], env=environment, check=False)
     if not any(map(shutil.which, NAMES)):
-        print("NOT BROUGHT: Chromium. The browser tests are skipped. To have them: apt install chromium", flush=True)
+        print("NOT BROUGHT: Chromium. The browser tests cannot run. To have them: apt install chromium", flush=True)
     return 0
 
 

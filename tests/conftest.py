@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+#: What may be skipped, with the list of it at the end, and what runs side by side.
+pytest_plugins = ("tests.skips", "tests.sharing")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Examples are few, always the same and without a deadline: these run beside real processes on small machines, and what

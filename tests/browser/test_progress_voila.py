@@ -13,7 +13,6 @@ from .looks import columns, faint_texts, overflowing
 from .notebook import write_notebook
 from .voila import Voila
 
-pytest.importorskip("voila")
 pytestmark = pytest.mark.browser
 
 JOB = """

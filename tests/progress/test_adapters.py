@@ -12,7 +12,6 @@ from .sandbox_side import PROLOGUE, TIMEOUT_SECONDS, run, states
 
 @pytest.mark.parametrize("library", ["tqdm", "rich"])
 def test_adapters_can_be_turned_off(library: str) -> None:
-    pytest.importorskip(library)
     source = {
         "tqdm": "from tqdm import tqdm\nfor i in tqdm(range(3)): pass",
         "rich": "from rich.progress import track as t\nfor i in t(range(3)): pass",
@@ -27,7 +26,6 @@ def test_adapters_can_be_turned_off(library: str) -> None:
 
 @pytest.mark.parametrize("loop", ["track(range(3), name)", "tqdm(range(3), desc=name)"])
 def test_no_look_at_the_count_comes_after_the_end(loop: str) -> None:
-    pytest.importorskip("tqdm")
     last = states(
         "import sys, threading, time\nfrom tqdm import tqdm\nsys.setswitchinterval(1e-6)\n"
         "def send_slowly(*what): time.sleep(0.002); send(*what)\nhelpers.reporter.send = send_slowly\n"
@@ -61,13 +59,11 @@ TQDM = {
 
 @pytest.mark.parametrize("name", TQDM)
 def test_tqdm_bar_ends_with_its_exact_count(name: str) -> None:
-    pytest.importorskip("tqdm")
     code, last = TQDM[name]
     assert states(f"from tqdm import tqdm\n{code}") == {name: last}
 
 
 def test_bar_that_is_left_open_is_not_looked_at_for_ever() -> None:
-    pytest.importorskip("tqdm")
     sent = run(
         "from tqdm import tqdm\nbar = tqdm(total=5, desc='x'); bar.update(2)\nhelpers.finish_run('run')\n"
         "import time\ndeadline = time.monotonic() + 30; slots = helpers.reporter.slots\n"
@@ -77,8 +73,6 @@ def test_bar_that_is_left_open_is_not_looked_at_for_ever() -> None:
 
 
 def test_disabled_bars_are_no_bars() -> None:
-    pytest.importorskip("tqdm")
-    pytest.importorskip("rich")
     code = (
         "from tqdm import tqdm\nfrom rich.progress import Progress\nfor i in tqdm(range(3), disable=True): pass\n"
         "with Progress(disable=True) as bars: bars.advance(bars.add_task('x', total=2))"
@@ -111,7 +105,6 @@ RICH = {
 
 @pytest.mark.parametrize("name", RICH)
 def test_rich_tasks_end_as_their_display_does(name: str) -> None:
-    pytest.importorskip("rich")
     code, last = RICH[name]
     assert {
         task.rpartition("/")[2]: state
@@ -120,7 +113,6 @@ def test_rich_tasks_end_as_their_display_does(name: str) -> None:
 
 
 def test_rich_columns_of_bytes_and_fields_are_shown() -> None:
-    pytest.importorskip("rich")
     sent = run(
         "from rich.progress import Progress, DownloadColumn\nwith Progress(DownloadColumn()) as p:\n"
         "    p.advance(p.add_task('a', total=4, loss=0.5))"

@@ -9,7 +9,6 @@ from .conftest import Kernel
 
 @pytest.mark.parametrize("module", ["tqdm", "tqdm.auto", "tqdm.notebook"])
 def test_unmodified_tqdm_shows_as_bars(kernel: Kernel, module: str) -> None:
-    pytest.importorskip("tqdm")
     output = kernel.run(
         f"from {module} import tqdm, trange\nimport time\nfor i in trange(3, desc='outer'):\n"
         "    bar = tqdm(range(20), desc='inner', leave=False)\n    for j in bar: bar.set_postfix(loss=0.5)"
@@ -21,13 +20,11 @@ def test_unmodified_tqdm_shows_as_bars(kernel: Kernel, module: str) -> None:
 
 
 def test_tqdm_loop_that_raises_has_failed(kernel: Kernel) -> None:
-    pytest.importorskip("tqdm")
     output = kernel.run("from tqdm import tqdm\nfor i in tqdm(range(10), desc='work'):\n    if i == 4: 1 / 0")
     assert "✗ work" in output.record and "4/10" in output.record and output.text == ""
 
 
 def test_tqdm_that_writes_to_a_file_is_left_alone(kernel: Kernel) -> None:
-    pytest.importorskip("tqdm")
     output = kernel.run(
         "import io\nfrom tqdm import tqdm\nfile = io.StringIO()\nfor i in tqdm(range(3), file=file): pass\nprint('3/3' in file.getvalue())"
     )
@@ -35,7 +32,6 @@ def test_tqdm_that_writes_to_a_file_is_left_alone(kernel: Kernel) -> None:
 
 
 def test_unmodified_rich_progress_shows_as_bars(kernel: Kernel) -> None:
-    pytest.importorskip("rich")
     output = kernel.run(
         "from rich.progress import Progress, track as rich_track\nimport time\n"
         "for i in rich_track(range(10), description='[red]one[/red]'): time.sleep(0.01)\n"

@@ -78,8 +78,6 @@ def test_text_line_is_drawn_where_it_was_chosen(start_kernel: StartKernel) -> No
 
 
 def test_tqdm_and_rich_print_what_they_always_print_where_adapting_is_off(start_kernel: StartKernel) -> None:
-    pytest.importorskip("tqdm")
-    pytest.importorskip("rich")
     kernel = start_kernel(adapt_progress_bars="false")
     output = kernel.run("from tqdm import tqdm\nfor i in tqdm(range(3), desc='work'): pass")
     assert "work: 100%" in output.text and "3/3" in output.text and "FloatProgressModel" not in opened(output)

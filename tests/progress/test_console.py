@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pexpect
 import pytest
-
-pexpect = pytest.importorskip("pexpect")
 
 ERASE = "\r\x1b[K"
 

@@ -134,7 +134,6 @@ def test_messages_tasks_and_units_that_are_no_text_are_shown_as_people_write_the
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_data_frames_are_shown_as_their_first_rows(library: str) -> None:
-    pytest.importorskip(library)
     sent = run(f"import {library}\nresult({library}.DataFrame({{'a': range(1500), 'b': 'x'}}))")
     rows = sent[0][1]["data"]
     assert rows[0] == {"a": 0, "b": "x"} and len(rows) == 1001 and rows[-1] == "… and 500 more"

@@ -49,7 +49,6 @@ def test_broken_repr_is_an_error_and_kept(runner: RunnerClient) -> None:
 
 
 def test_matplotlib_is_inline(runner: RunnerClient) -> None:
-    pytest.importorskip("matplotlib_inline")
     result = runner.run("import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])", timeout=180)
     assert result.of("display_data")[0]["data"]["image/png"].startswith("iVBOR")
 
@@ -262,7 +261,6 @@ def test_interrupt_stops_a_comm_callback(runner: RunnerClient) -> None:
 
 
 def test_widgets_state_and_output_work(runner: RunnerClient) -> None:
-    pytest.importorskip("ipywidgets")
     msg_id = runner.request(
         "execute_request",
         code="import ipywidgets as w\ns = w.IntSlider(description='n')\no = w.Output()\n"

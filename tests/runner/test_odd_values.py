@@ -48,7 +48,6 @@ def test_metadata_that_is_none_is_left_out(runner: RunnerClient) -> None:
     ["c.send(data=5)", "c.send({}, metadata=5)", "c.close(data=[1])", "create_comm(target_name=5)", "c.send({}, 5)"],
 )
 def test_comm_message_that_is_none_is_an_error_of_the_cell(runner: RunnerClient, call: str) -> None:
-    pytest.importorskip("comm")
     runner.run("from comm import create_comm\nc = create_comm(target_name='t', data={})")
     result = runner.run(call)
     assert result.error["ename"] == "TypeError" and "of type" in result.error["evalue"]

@@ -62,7 +62,6 @@ def test_package_that_is_not_there_is_told_in_the_log(name: str, caplog: pytest.
 def test_figure_widget_brings_its_module_where_plotly_is_named(
     hopx_kernelspec: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("plotly")
     monkeypatch.setenv("HOPX_WIDGET_PACKAGES", "plotly")
     with running(hopx_kernelspec) as front_end:
         front_end.run("import plotly.graph_objects as go\nfigure = go.FigureWidget()")
