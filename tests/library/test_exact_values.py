@@ -236,7 +236,7 @@ HASHABLE = st.one_of(
         st.tuples(st.text(), st.integers()),
     ),
     *(numpy_st.from_dtype(np.dtype(code)) for code in ("i1", "u8", "f2", "f4", "f8", "?")),
-    *(st.dates(), st.decimals(), st.binary(max_size=4), st.fractions(), st.timedeltas()),
+    *(st.dates(), st.decimals(allow_nan=False), st.binary(max_size=4), st.fractions(), st.timedeltas()),
 )
 SCALARS = HASHABLE | JSON | st.sets(st.integers())
 ZONED = st.builds(
@@ -338,7 +338,9 @@ many = settings(
     max_examples=150,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*:pandas.errors.PerformanceWarning")
+#: What pandas warns of while values are made for a test.
+_MAKING = ("ignore::FutureWarning", "ignore::RuntimeWarning", "ignore:.*:pandas.errors.PerformanceWarning")
+pytestmark = pytest.mark.filterwarnings(*_MAKING)
 
 
 @many
