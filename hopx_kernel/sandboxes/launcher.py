@@ -1,8 +1,13 @@
 """The first process in a local sandbox: starts others when the host asks, and tells how they end.
 
 The package does not import it: the host hands this file to the sandbox, whose Python runs it as process 1 with ``-I -S``.
-So it imports the standard library only, runs on Python 3.9, and takes the C modules beneath `signal` and `socket`:
-their Python halves would double its start.
+So it imports the standard library only, runs on Python 3.9, and takes the C modules beneath `signal`, `socket` and
+`ctypes`: their Python halves would double its start.
+
+The code in the sandbox runs as the same user, and cannot touch it all the same: it cannot be dumped, which is what the
+kernel asks before one process traces another, reads or writes its memory, takes its descriptors or opens its files in
+/proc. Its children have that of it until they run their programs. And it never waits for a child, which anybody in the
+sandbox may stop.
 
 Every message is one packet on a SEQPACKET socket, its fields separated by NUL:
 
@@ -21,6 +26,7 @@ Every message is one packet on a SEQPACKET socket, its fields separated by NUL:
 
 from __future__ import annotations
 
+import _ctypes
 import _signal as signal  # type: ignore[import-not-found]
 import _socket as socket
 import errno
@@ -28,6 +34,8 @@ import os
 import resource
 import select
 import sys
+
+PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
 
 PACKET_BYTES = 1 << 18
 COPY_BYTES = 1 << 18
@@ -48,6 +56,9 @@ class Launcher:
         self.limits = limits
         self.ids: dict[int, bytes] = {}
         self.pids: dict[bytes, int] = {}
+        #: Of children that are not yet their programs: where they report what goes wrong; by their pids.
+        self.reports: dict[int, tuple[int, bytes]] = {}
+        self.poll = select.poll()
 
     def serve(self) -> None:
         """Until the host closes the socket; the end of process 1 is the end of everything in the sandbox."""
@@ -56,12 +67,13 @@ class Launcher:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         # The kernel shields process 1 from signals of its own namespace, but not from those that Python handles.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        poll = select.poll()
-        poll.register(self.control.fileno(), select.POLLIN)
-        poll.register(wake_read, select.POLLIN)
+        self.poll.register(self.control.fileno(), select.POLLIN)
+        self.poll.register(wake_read, select.POLLIN)
         self.send(b"ready")
         while True:
-            ready = dict(poll.poll())
+            ready = dict(self.poll.poll())
+            for pid in [pid for pid, (fd, _) in self.reports.items() if fd in ready]:
+                self.take_report(pid)
             if wake_read in ready:
                 os.read(wake_read, 4096)
                 self.reap()
@@ -91,18 +103,35 @@ class Launcher:
         for field in fields[int(count) :]:
             name, _, value = field.partition(b"=")
             env[name] = value
-        report_read, report_write = os.pipe2(os.O_CLOEXEC)
+        try:
+            report_read, report_write = os.pipe2(os.O_CLOEXEC)
+        except OSError as exc:
+            self.send(b"failed", number, b"%d" % (exc.errno or errno.EMFILE), b"program")
+            return
         pid = self.fork()
         if pid == 0:
             self.become(fds, cwd, argv, env, report_write)
         os.close(report_write)
+        if pid > 0:
+            self.ids[pid], self.pids[number] = number, pid
+            self.reports[pid] = report_read, number
+            self.poll.register(report_read, select.POLLIN)
+        else:
+            os.close(report_read)
+            self.send(b"failed", number, b"%d" % -pid, b"program")
+
+    def take_report(self, pid: int) -> None:
+        """Tell whether a child has become its program; to be called when it has, has reported, or is dead."""
+        fd, number = self.reports.pop(pid)
+        self.poll.unregister(fd)
         # Closed by the exec, or holding what went wrong before it.
-        report = os.read(report_read, 64) if pid > 0 else b"%d\0program" % -pid
-        os.close(report_read)
+        report = os.read(fd, 64)
+        os.close(fd)
         if report:
+            del self.ids[pid], self.pids[number]
             self.send(b"failed", number, report)
         else:
-            self.started(number, pid)
+            self.send(b"started", number, b"%d" % pid)
 
     def read(self, fds: list[int], number: bytes, path: bytes) -> None:
         """Copy a file into a pipe."""
@@ -196,6 +225,8 @@ class Launcher:
                 return
             if pid == 0:
                 return
+            if pid in self.reports:
+                self.take_report(pid)
             number = self.ids.pop(pid, None)
             if number is not None:
                 del self.pids[number]
@@ -222,6 +253,23 @@ def descendants(ancestor: int) -> set[int]:
     return found - {ancestor}
 
 
+def become_unreachable() -> None:
+    """Keep every process of the same user from this one, which `os` has no function for."""
+
+    class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
+        _type_ = "i"
+
+    class Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL
+        _restype_ = Int
+
+    program = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
+    prctl = Function(_ctypes.dlsym(program, "prctl"))
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0:
+        sys.exit("launcher: process 1 cannot be kept from the code in the sandbox")
+
+
 def open_file(path: bytes, flags: int) -> int:
     """Open a file, and nothing that has no end or waits for somebody: no pipe, no device."""
     fd = os.open(path, flags | os.O_NOCTTY | os.O_NONBLOCK, 0o666)
@@ -243,6 +291,7 @@ def copy(source: int, target: int) -> None:
 def main() -> None:
     if sys.version_info < (3, 9):  # noqa: UP036 - a person may name any interpreter
         sys.exit("launcher: Python 3.9 or newer is needed, and this is " + sys.version.split()[0])
+    become_unreachable()
     fd, *values = (int(argument) for argument in sys.argv[1:])
     limits = [(resource.RLIMIT_CORE, 0)]
     for index, kind in enumerate(LIMITS):

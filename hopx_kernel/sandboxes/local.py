@@ -6,6 +6,7 @@ Imports anyio, the seam and the modules of the local kind beside this one; nothi
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from .base import BaseSandbox, SandboxProcess, SandboxState
 from .bwrap import bundled_bwrap
 from .control import Control, ProcessStatus
 from .diagnosis import diagnose, is_unfit
+from .init_process import InitProcess
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe
 from .spawn import RUNNER_PATH, Spawned, spawn
@@ -30,8 +32,10 @@ __all__ = ["LocalSandbox"]
 #: What a sandbox that does not start may say about it.
 _MAX_STDERR_BYTES = 8192
 
-#: How long the kernel may take to end every process of a sandbox, in seconds, before bubblewrap itself is killed.
-_END_SECONDS = 2.0
+#: How long the kernel may take to end every process of a sandbox, in seconds, before that is said.
+_END_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
 
 #: What one call reads into this program's memory at most, where the sandbox may hold less.
 _MAX_READ_BYTES = 1 << 30
@@ -40,8 +44,9 @@ _MAX_READ_BYTES = 1 << 30
 class LocalProcess(SandboxProcess):
     """A process in a local sandbox."""
 
-    def __init__(self, control: Control, spawned: ProcessPipes, status: ProcessStatus) -> None:
+    def __init__(self, control: Control, init: InitProcess, spawned: ProcessPipes, status: ProcessStatus) -> None:
         self._control = control
+        self._init = init
         self._number = spawned.number
         self._status = status
         stdout = PipeReceiveStream(spawned.stdout, self._is_lost)
@@ -74,7 +79,7 @@ class LocalProcess(SandboxProcess):
 
     def _is_lost(self) -> bool:
         self._control.drain()
-        return self._control.lost is not None
+        return self._control.lost is not None or self._init.is_ending()
 
 
 class LocalSandbox(BaseSandbox):
@@ -130,9 +135,9 @@ class LocalSandbox(BaseSandbox):
     async def start_process(
         self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
     ) -> SandboxProcess:
-        control = self._running()
+        control, sandbox = self._running()
         spawned, status = await control.start(argv, cwd or "/workspace", env or {})
-        process = LocalProcess(control, spawned, status)
+        process = LocalProcess(control, sandbox.init, spawned, status)
         try:
             await process.started()
             if status.error is not None:
@@ -146,10 +151,10 @@ class LocalSandbox(BaseSandbox):
         return process
 
     async def start_runner(self, options: RunnerOptions) -> SandboxProcess:
-        control, spawned = self._running(), self._spawned
-        if spawned is not None and spawned.runner is not None:
+        control, spawned = self._running()
+        if spawned.runner is not None:
             runner, spawned.runner = spawned.runner, None
-            process = LocalProcess(control, runner, control.expect(runner.number))
+            process = LocalProcess(control, spawned.init, runner, control.expect(runner.number))
             if spawned.runner_options == options:
                 return process
             # It was started for other options than those it is wanted with.
@@ -196,14 +201,22 @@ class LocalSandbox(BaseSandbox):
         spawned = self._spawned
         if (words := await self._connect(spawned)) is None:
             return
+        if spawned.guarded:  # which is not allowed everywhere, and says the less of what is wrong
+            spawned = self._respawn(spawned, spawned.bwrap)
+            if (words := await self._connect(spawned)) is None:
+                return
         other = bundled_bwrap()
         if other is None or other == spawned.bwrap or not is_unfit(words):
             raise diagnose(words, spawned.bwrap)
+        if (words := await self._connect(self._respawn(spawned, other))) is not None:
+            raise diagnose(words, other)
+
+    def _respawn(self, spawned: Spawned, bwrap: str) -> Spawned:
+        """Start another in the place of one that did not come up, in no namespace but its own."""
         spawned.abandon()
         self._spawned = None  # should there be no other
-        self._spawned = spawned = spawn(spawned.options, spawned.runner_options, bwrap=other)
-        if (words := await self._connect(spawned)) is not None:
-            raise diagnose(words, other)
+        self._spawned = spawn(spawned.options, spawned.runner_options, bwrap=bwrap, guarded=False)
+        return self._spawned
 
     async def _connect(self, spawned: Spawned) -> str | None:
         """Wait for a launcher; gives bubblewrap's last words when there will be none."""
@@ -218,15 +231,15 @@ class LocalSandbox(BaseSandbox):
             return await self._read_stderr(spawned)
         return None
 
-    def _running(self) -> Control:
-        if self._control is None or self._state is not SandboxState.RUNNING:
+    def _running(self) -> tuple[Control, Spawned]:
+        if self._control is None or self._spawned is None or self._state is not SandboxState.RUNNING:
             raise SandboxLostError(f"the sandbox is not running: it is {self._state.value}")
-        return self._control
+        return self._control, self._spawned
 
     @asynccontextmanager
     async def _work(self, verb: str, path: str, fd: int) -> AsyncIterator[None]:
         """Have the launcher read or write a file on the other end of a pipe. Raises the `OSError` that fits."""
-        control = self._running()
+        control, _ = self._running()
         if "\0" in path:
             raise ValueError("a path cannot hold NUL")
         try:
@@ -256,14 +269,20 @@ class LocalSandbox(BaseSandbox):
 
     async def _end(self, spawned: Spawned) -> None:
         """End the sandbox and wait until nothing of it is left."""
+        # From outside: whatever state the processes inside are in, the kernel ends them.
+        spawned.init.kill()
         # Not closed alone: a forked child of this program may hold it too.
         with suppress(OSError):
             spawned.control.shutdown(socket.SHUT_RDWR)
         if self._control is None:  # which closes it, once nobody waits for it
             spawned.control.close()
-        # Without its socket the launcher, process 1, ends, and with it everything; bubblewrap waits for that.
         with anyio.move_on_after(_END_SECONDS):
-            await self._read_stderr(spawned)
+            if spawned.init.pidfd is not None:
+                await anyio.wait_readable(spawned.init.pidfd)
+            else:  # bubblewrap waits for it, and ends with it
+                await self._read_stderr(spawned)
+        if not spawned.init.is_gone():
+            _log.error("process %s and others of a sandbox are still there after %g s", spawned.init.pid, _END_SECONDS)
         spawned.abandon()
 
     async def _read_stderr(self, spawned: Spawned) -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
 from .bwrap import bwrap_directories, find_bwrap
+from .guard import can_be_guarded, guarded_command
+from .init_process import InitProcess
 from .interpreter import Interpreter, find_interpreter
 from .layout import COMMANDS_DIRECTORY, PACKAGES_DIRECTORY, SYNTHETIC_FILES, layout_arguments
 from .options import SandboxOptions
@@ -44,6 +46,10 @@ class Spawned:
         bubblewrap, outside of the sandbox.
     control : socket.socket
         To the launcher in the sandbox; not blocking.
+    init : InitProcess
+        The first process of the sandbox as this computer sees it, whose end is the end of everything in it.
+    guarded : bool
+        Whether that process lies outside of what the code in the sandbox can see.
     runner : ProcessPipes or None
         The runner, when it was asked for and nobody has taken it over.
     """
@@ -53,13 +59,17 @@ class Spawned:
     bwrap: str
     process: subprocess.Popen[bytes]
     control: socket.socket
+    init: InitProcess
+    guarded: bool = True
     runner: ProcessPipes | None = None
     runner_options: RunnerOptions | None = None
 
     def abandon(self) -> None:
         """End it with everything in it, without an event loop. May be called twice."""
+        self.init.kill()
         self.process.kill()
         self.process.wait()
+        self.init.close()
         self.control.close()
         if self.process.stderr is not None:
             self.process.stderr.close()
@@ -69,12 +79,15 @@ class Spawned:
 
 
 def spawn(
-    options: SandboxOptions | None = None, runner_options: RunnerOptions | None = None, bwrap: str | None = None
+    options: SandboxOptions | None = None,
+    runner_options: RunnerOptions | None = None,
+    bwrap: str | None = None,
+    guarded: bool | None = None,
 ) -> Spawned:
     """Start a local sandbox, and the runner in it when `runner_options` are given.
 
     Returns at once; what goes wrong later shows when it is taken over. `bwrap` is bubblewrap's path, where it is not
-    to be looked for.
+    to be looked for; `guarded` whether there is a namespace around the sandbox's, where that is not to be found out.
 
     Raises
     ------
@@ -83,17 +96,25 @@ def spawn(
     """
     options = options or SandboxOptions()
     bwrap = bwrap or find_bwrap()
+    guarded = can_be_guarded() if guarded is None else guarded
     interpreter = find_interpreter(options)
     with _Descriptors() as given:
         bundle = given.add_pipe()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control = given.add(theirs.detach())
+        info_read, info = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        given.add(info)
         try:
-            command = _command(options, interpreter, bwrap, control, given)
+            inner = _command(options, interpreter, bwrap, control, given)
+            told = ["--info-fd", str(info)]
+            command = guarded_command(bwrap, told, inner) if guarded else [inner[0], *told, *inner[1:]]
+            if is_root():
+                command = staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)])
             process = start_lasting(command, given.fds)
         except BaseException as exc:
             ours.close()
             os.close(bundle)
+            os.close(info_read)
             if isinstance(exc, OSError):
                 raise SandboxStartError(f"{bwrap} cannot be run: {exc.strerror}") from exc
             raise
@@ -102,7 +123,8 @@ def spawn(
 
     _feed(bundle, build_bundle())
     ours.setblocking(False)
-    spawned = Spawned(options, interpreter, bwrap, process, ours)
+    init = InitProcess(info_read, process.pid)
+    spawned = Spawned(options, interpreter, bwrap, process, ours, init, guarded)
     if runner_options is not None:
         argv = [interpreter.path, RUNNER_PATH, runner_options.to_json()]
         spawned.runner = request_start(ours, 0, argv, "/workspace", {})
@@ -143,8 +165,7 @@ def _command(
     # In a file, so that nobody reads the environment off the list of processes.
     arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given))
     arguments_fd = given.add_content(arguments.encode("utf-8", "surrogateescape"))
-    command = [bwrap, "--args", str(arguments_fd), "--", *launcher]
-    return staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)]) if is_root() else command
+    return [bwrap, "--args", str(arguments_fd), "--", *launcher]
 
 
 def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descriptors) -> list[str]:

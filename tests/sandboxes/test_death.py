@@ -18,7 +18,7 @@ from .inside import processes_with
 
 #: Starts a sandbox with many processes in it, says so, and stays.
 HOST = """
-import signal, sys, threading, anyio
+import signal, sys, threading, anyio, anyio.to_thread
 from hopx_kernel.protocol import RunnerOptions
 from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.local import LocalSandbox
@@ -26,6 +26,24 @@ from hopx_kernel.sandboxes.spawn import spawn
 
 how, marker = sys.argv[1:]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which who starts it in the background has it ignore
+
+#: What process 1 would be turned into if anything in the sandbox could reach it: it wants to live on, alone.
+TURNED = b'''
+import ctypes, time
+ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)  # PR_SET_PDEATHSIG: no signal when its parent dies
+serve = Launcher.serve
+def stay(launcher):
+    serve(launcher)
+    while True:
+        time.sleep(600)
+Launcher.serve = stay
+'''
+
+if how in ("turned", "block"):
+    import hopx_kernel.sandboxes.spawn as module
+    plain = module._source
+    turn = lambda source: source.replace(b"\\nmain()\\n", TURNED + b"\\nmain()\\n")
+    module._source = lambda name: turn(plain(name)) if name == "launcher.py" else plain(name)
 
 async def main():
     if how == "early":
@@ -40,6 +58,10 @@ async def main():
     while said.count(b"up") < 2:
         said += await process.stream.receive()
     print("up", flush=True)
+    if how == "block":
+        await anyio.to_thread.run_sync(sys.stdin.readline)
+        await sandbox.kill()
+        print("over", flush=True)
     await anyio.sleep_forever()
 
 if how == "thread":
@@ -55,7 +77,7 @@ else:
 def start_host(how: str, marker: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process with a sandbox that is up."""
     command = [sys.executable, "-c", HOST, how, marker]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as host:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as host:
         try:
             assert host.stdout is not None
             assert host.stdout.readline() == b"up\n"
@@ -94,7 +116,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("how", ["plain", "early", "thread"])
+@pytest.mark.parametrize("how", ["plain", "early", "thread", "turned"])
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_of_a_sandbox_is_left_when_its_host_is_killed(how: str, signum: int) -> None:
     marker = uuid.uuid4().hex
@@ -113,8 +135,23 @@ def test_nothing_of_a_sandbox_is_left_when_its_host_is_killed(how: str, signum: 
         assert processes_with(marker) == []
 
 
-def test_nothing_of_a_sandbox_is_left_when_bubblewrap_is_killed() -> None:
-    with start_host("plain", uuid.uuid4().hex) as host:
+@pytest.mark.parametrize("how", ["plain", "turned"])
+@pytest.mark.parametrize("level", [0, 1])
+def test_nothing_of_a_sandbox_is_left_when_bubblewrap_is_killed(how: str, level: int) -> None:
+    with start_host(how, uuid.uuid4().hex) as host:
         pids = [pid for pid in processes_below(host.pid) if pid != host.pid]
-        os.kill(pids[0], signal.SIGKILL)
+        os.kill(pids[level], signal.SIGKILL)
         assert wait_until_gone(pids) == []
+
+
+def test_nothing_of_a_sandbox_is_left_when_it_was_ended_and_process_1_would_not() -> None:
+    with start_host("block", uuid.uuid4().hex) as host:
+        assert host.stdin is not None
+        assert host.stdout is not None
+        pids = [pid for pid in processes_below(host.pid) if pid != host.pid]
+        assert len(pids) >= 6
+        host.stdin.write(b"\n")
+        host.stdin.flush()
+        assert host.stdout.readline() == b"over\n"
+        # Not in a moment: when it says that the sandbox is gone, it is.
+        assert [pid for pid in pids if is_alive(pid)] == []

@@ -1,0 +1,153 @@
+"""Process 1 of a sandbox, the launcher, is out of the reach of the code that it starts, which runs as the same user.
+
+Nothing here leans on Landlock: these are programs that the launcher starts itself, which have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+import hopx_kernel.sandboxes.spawn as spawn_module
+from hopx_kernel.sandboxes import SandboxOptions
+from hopx_kernel.sandboxes.local import LocalSandbox
+
+from .inside import bash, python, run
+
+pytestmark = pytest.mark.anyio
+
+#: Tries every way into another process that Linux has, and prints those that worked.
+ATTACK = r"""
+import ctypes, os, resource
+libc = ctypes.CDLL(None, use_errno=True)
+NUMBERS = {
+    "x86_64": {"process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312},
+    "aarch64": {"process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272},
+}[os.uname().machine]
+
+class Vector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+def call(number, *arguments):
+    if libc.syscall(number, *[a if isinstance(a, ctypes._SimpleCData) else ctypes.c_long(a) for a in arguments]) == -1:
+        raise OSError(ctypes.get_errno(), "")
+
+def copy(name):
+    buffer = ctypes.create_string_buffer(8)
+    here = Vector(ctypes.addressof(buffer), 8)
+    there = Vector(id(None), 8)
+    call(NUMBERS[name], 1, ctypes.addressof(here), 1, ctypes.addressof(there), 1, 0)
+
+def ptrace(request):
+    if libc.ptrace(request, 1, None, None) == -1:
+        raise OSError(ctypes.get_errno(), "")
+
+WAYS = {
+    "attach": lambda: ptrace(16),
+    "seize": lambda: ptrace(0x4206),
+    "read memory": lambda: os.close(os.open("/proc/1/mem", os.O_RDONLY)),
+    "write memory": lambda: os.close(os.open("/proc/1/mem", os.O_RDWR)),
+    "memory by thread": lambda: os.close(os.open("/proc/1/task/1/mem", os.O_RDWR)),
+    "maps": lambda: open("/proc/1/maps").read(),
+    "descriptors": lambda: os.listdir("/proc/1/fd"),
+    "environment": lambda: open("/proc/1/environ").read(),
+    "root": lambda: os.listdir("/proc/1/root/"),
+    "namespaces": lambda: os.readlink("/proc/1/ns/pid"),
+    "process_vm_readv": lambda: copy("process_vm_readv"),
+    "process_vm_writev": lambda: copy("process_vm_writev"),
+    "pidfd_getfd": lambda: call(438, os.pidfd_open(1), 0, 0),
+    "kcmp": lambda: call(NUMBERS["kcmp"], 1, os.getpid(), 0, 0, 0),
+    **{name: lambda name=name: os.write(os.open("/proc/1/" + name, os.O_WRONLY), b"0") for name in (
+        "oom_score_adj", "oom_adj", "clear_refs", "coredump_filter", "timerslack_ns", "sched", "autogroup", "comm")},
+}
+FILTERED = {
+    "limit": lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3)),
+    "nice": lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+    "nice of the user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
+    "processors": lambda: os.sched_setaffinity(1, {0}),
+    "scheduler": lambda: os.sched_setscheduler(1, os.SCHED_BATCH, os.sched_param(0)),
+}
+import sys
+for name, way in {**WAYS, **(FILTERED if "filtered" in sys.argv else {})}.items():
+    try:
+        way()
+    except OSError:
+        continue
+    print("WORKED:", name)
+print("tried", os.listdir("/proc/1/task"))
+"""
+
+
+@pytest.fixture(params=["filtered", "not filtered"])
+async def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalSandbox]:
+    """A sandbox, and one on a machine that has no filter of system calls."""
+    if request.param == "not filtered":
+        monkeypatch.setattr(spawn_module, "filter_program", lambda: None)
+    async with LocalSandbox(SandboxOptions(memory_bytes=1 << 30)) as running:
+        yield running
+
+
+async def test_no_way_leads_into_process_1(either: LocalSandbox, request: pytest.FixtureRequest) -> None:
+    how = request.node.callspec.params["either"]
+    assert (await python(either, ATTACK, how)).stdout == "tried ['1']\n"
+    assert (await run(either, "echo", "alive")).stdout == "alive\n"
+
+
+async def test_no_signal_stops_process_1(sandbox: LocalSandbox) -> None:
+    source = """
+import os, signal
+for signum in signal.valid_signals():
+    try:
+        os.kill(1, signum)
+        signal.pidfd_send_signal(os.pidfd_open(1), signum)
+    except OSError as exc:
+        print(exc)
+"""
+    assert (await python(sandbox, source)).stdout == ""
+    assert (await bash(sandbox, "sed -n 's/^State:.//p' /proc/1/status")).stdout[0] in "SR"
+
+
+async def test_child_that_is_stopped_on_its_way_stops_nothing_else(sandbox: LocalSandbox) -> None:
+    # It stops whatever comes up, for as long as it can: some of them have not become their programs yet.
+    source = """
+import os, signal, sys
+me = os.getpid()
+print("up", flush=True)
+for _ in range(200000):
+    for number in range(me + 1, me + 40):
+        try:
+            os.kill(number, signal.SIGSTOP)
+        except OSError:
+            pass
+"""
+    attacker = await sandbox.start_process([sandbox.python, "-c", source])
+    await attacker.stream.receive()
+    for _ in range(20):
+        with anyio.move_on_after(2):
+            process = await sandbox.start_process(["sleep", "600"])
+            await process.kill()
+    await attacker.kill()
+    assert (await run(sandbox, "echo", "alive")).stdout == "alive\n"
+
+
+async def test_descriptors_of_process_1_are_its_own(sandbox: LocalSandbox) -> None:
+    outcome = await python(sandbox, "import os; print(sorted(os.listdir('/proc/self/fd'), key=int))")
+    assert len(eval(outcome.stdout)) == 4  # three, and that of the directory itself
+
+
+async def test_user_of_the_host_has_no_number_for_what_ends_the_sandbox(sandbox: LocalSandbox) -> None:
+    outcome = await bash(sandbox, "cat /proc/1/status")
+    status = dict(line.split(":\t", 1) for line in outcome.stdout.splitlines() if ":\t" in line)
+    assert status["PPid"] == "0"
+    assert status["NSpid"].split() == ["1"]
+    assert sandbox._spawned is not None
+    init = sandbox._spawned.init
+    assert init.pidfd is not None
+    assert init.pid is not None
+    # The namespace around the sandbox's own: its first process is the parent of the sandbox's first one.
+    lines = Path(f"/proc/{init.pid}/status").read_text().splitlines()
+    numbers = next(line.split()[1:] for line in lines if line.startswith("NSpid"))
+    assert numbers[-1] == "1"
