@@ -121,7 +121,10 @@ ALLOWED: dict[str, set[str]] = {
         ),
         *("kernel.packages", "session", "kernel.shaping", "kernel.spool", "trust", "kernel.voila"),
     },
-    "kernel.comms": {"trust", "errors", "kernel.execution", "kernel.output", "protocol", "kernel.requests", "session"},
+    "kernel.comms": {
+        *("trust", "errors", "kernel.execution", "kernel.output", "kernel.own_comms", "protocol", "kernel.requests"),
+        "session",
+    },
     "kernel.answers": {
         *(
             "_version",

@@ -19,6 +19,7 @@ from ..session import Session
 from ..trust import WIDGET_TARGET
 from .execution import Cells
 from .output import Publisher
+from .own_comms import own_states
 from .requests import Request
 
 __all__ = ["Comms"]
@@ -29,8 +30,11 @@ CONTROL_TARGET = "jupyter.widget.control"
 #: How long the sandbox may take to tell its widgets' states, in seconds. Front ends give up after four.
 STATES_TIMEOUT_SECONDS = 3.0
 
-#: Comms of the sandbox that are open at one time; more are refused, since the host remembers each.
-MAX_COMMS = 100_000
+#: Comms of the sandbox that are open at one time, the longest name of one or of its target, and what all of these may
+#: take together, in characters; what is over is refused, since the host and every page remember each.
+MAX_COMMS = 30_000
+MAX_NAME = 200
+MAX_NAMES = 4_000_000
 
 _T = TypeVar("_T", dict[str, Any], list[Any])
 
@@ -60,6 +64,8 @@ class Comms:
         self._states_lock = anyio.Lock()
         self._relayed: dict[str, anyio.Event] = {}
         self._not_open: str | None = None
+        self._names_size = 0
+        self._refusals = Refusals(_log)
         cells.on_other_event = self.take
         cells.on_interpreter_gone = self.close_all
 
@@ -83,8 +89,10 @@ class Comms:
         elif target in self._manager.targets:
             self._manager.comm_open(None, request.idents, request.message)
         else:
-            self._targets[comm_id] = target
-            if not await self._relay(request) and self._targets.pop(comm_id, None) is not None:
+            self._add(comm_id, target)
+            if target == WIDGET_TARGET:
+                self._cells.trust.comm_opened_by_page(comm_id, request.get("data", dict, {}))
+            if not await self._relay(request) and self._remove(comm_id):
                 _log.warning("A comm for the target %.80r cannot be opened: there is no sandbox", target)
                 self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, request.message)
 
@@ -114,7 +122,7 @@ class Comms:
             del self._controls[comm_id]
         elif comm_id in self._manager.comms:
             self._manager.comm_close(None, request.idents, request.message)
-        elif self._targets.pop(comm_id, None) is not None:
+        elif self._remove(comm_id):
             await self._relay(request)
 
     async def _relay(self, request: Request) -> bool:
@@ -153,23 +161,37 @@ class Comms:
         if handler is None:
             return
         comm_id = event.content["comm_id"]
-        if comm_id in self._states:
+        if not _is_name(comm_id):
+            self._refusals.add("a comm's name that is none, or too long")
+        elif comm_id in self._states:
             self._states[comm_id].take(event)
         elif comm_id in self._manager.comms:
             _log.warning("The sandbox sent a %s for a comm of the kernel's own; it is dropped", event.msg_type)
-        elif handler(self, comm_id, event):
-            target = self._targets.get(comm_id, WIDGET_TARGET)
-            _check_buffers(event)
-            data, buffers = self._cells.trust.comm(
-                event.msg_type, comm_id, event.content["data"], event.buffers, target
-            )
-            # No more than the names it is addressed by: a page would also load a module that is named here.
-            content = {"comm_id": comm_id, "data": data}
+        else:
+            await self._pass_on(comm_id, event, handler)
+
+    async def _pass_on(
+        self, comm_id: str, event: Message, handler: Callable[[Comms, str, Message], str | None]
+    ) -> None:
+        """Give a message to the front ends, made anew from what may pass of it."""
+        target = handler(self, comm_id, event)
+        if target is None:
+            return
+        _check_buffers(event)
+        passed = self._cells.trust.comm(event.msg_type, comm_id, event.content["data"], event.buffers, target)
+        if passed is None:
+            self._refusals.add(f"a {event.msg_type} that is not known to be harmless")
             if event.msg_type == "comm_open":
-                content["target_name"] = event.content["target_name"]
-            parent = self._cells.settle_parent(event.parent_id) or {}
-            self._publisher.publish(event.msg_type, content, parent, event.metadata, list(buffers))
-            await self._publisher.room()
+                self._remove(comm_id)
+            return
+        # No more than the names it is addressed by: a page would also load a module that is named here.
+        content: dict[str, Any] = {"comm_id": comm_id, "data": passed[0]}
+        if event.msg_type == "comm_open":
+            content["target_name"] = target
+        parent = self._cells.settle_parent(event.parent_id) or {}
+        metadata = self._cells.trust.comm_metadata(event.metadata, target)
+        self._publisher.publish(event.msg_type, content, parent, metadata, list(passed[1]))
+        await self._publisher.room()
 
     def _finish(self, msg_id: str) -> None:
         handled = self._relayed.get(msg_id)
@@ -177,35 +199,66 @@ class Comms:
             self._cells.finish_callback(msg_id)
             handled.set()
 
-    def _opened(self, comm_id: str, event: Message) -> bool:
+    def _opened(self, comm_id: str, event: Message) -> str | None:
         target = event.content["target_name"]
-        if len(self._targets) >= MAX_COMMS:
-            _log.warning("The sandbox has %d comms open; one more is refused", MAX_COMMS)
-            return False
-        if self._targets.get(comm_id, target) != target:
-            _log.warning("The sandbox opened the comm %.80s, which is open for another target; it is refused", comm_id)
-            return False
-        self._targets[comm_id] = target
-        return True
+        if not _is_name(target):
+            self._refusals.add("a comm for a target whose name is none, or too long")
+            return None
+        if comm_id in self._targets:
+            what = "for another target" if self._targets[comm_id] != target else "already"
+            self._refusals.add(f"a comm_open of the comm {comm_id:.80}, which is open {what}")
+            return None
+        if len(self._targets) >= MAX_COMMS or self._names_size + len(comm_id) + len(target) > MAX_NAMES:
+            self._refuse_more(event)
+            return None
+        self._add(comm_id, target)
+        return str(target)
 
-    def _messaged(self, comm_id: str, _: Message) -> bool:
-        if comm_id not in self._targets:
+    def _refuse_more(self, event: Message) -> None:
+        """Refuse a comm since there are too many, and tell the person once: what they want to see will not be shown."""
+        if self._refusals.add(f"one more comm than the {len(self._targets)} that are open") == 1:
+            text = f"{len(self._targets)} widgets are open; more than that are not shown. Close some, or restart the kernel.\n"
+            parent = self._cells.settle_parent(event.parent_id) or {}
+            self._publisher.publish("stream", {"name": "stderr", "text": text}, parent)
+
+    def _messaged(self, comm_id: str, _: Message) -> str | None:
+        target = self._targets.get(comm_id)
+        if target is None:
             _log.debug("The sandbox sent a message for the comm %.80s, which is not open", comm_id)
-            return False
-        return True
+        return target
 
-    def _closed(self, comm_id: str, _: Message) -> bool:
-        return self._targets.pop(comm_id, None) is not None
+    def _closed(self, comm_id: str, _: Message) -> str | None:
+        target = self._targets.get(comm_id)
+        if target is not None:
+            self._remove(comm_id, is_told=True)
+        return target
 
-    _EVENTS: ClassVar[dict[str, Callable[[Comms, str, Message], bool]]] = {
+    _EVENTS: ClassVar[dict[str, Callable[[Comms, str, Message], str | None]]] = {
         "comm_open": _opened,
         "comm_msg": _messaged,
         "comm_close": _closed,
     }
 
+    def _add(self, comm_id: str, target: str) -> None:
+        self._remove(comm_id)
+        # One text for all that have the same.
+        self._targets[comm_id] = sys.intern(target)
+        self._names_size += len(comm_id) + len(target)
+
+    def _remove(self, comm_id: str, is_told: bool = False) -> bool:
+        """Take a comm out; the policy is told so, unless its own message does."""
+        target = self._targets.pop(comm_id, None)
+        if target is None:
+            return False
+        self._names_size -= len(comm_id) + len(target)
+        if not is_told:
+            self._cells.trust.comm_closed(comm_id)
+        return True
+
     def close_all(self) -> None:
         """Close every comm of the sandbox towards the front end: what held them is gone."""
-        targets, self._targets = self._targets, {}
+        targets, self._targets, self._names_size = self._targets, {}, 0
+        self._cells.trust.comm_closed()
         for comm_id in targets:
             self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, {})
         for states in self._states.values():
@@ -226,10 +279,10 @@ class Comms:
             del self._controls[comm_id]
             self._publisher.publish("comm_close", {"comm_id": comm_id, "data": {}}, request.message)
             return
-        data, buffers = _own_states()
+        data, buffers = own_states()
         if theirs is not None and theirs.message is not None:
             offered = theirs.message.content["data"]
-            clean, their_buffers = self._cells.trust.comm("comm_msg", comm_id, offered, theirs.message.buffers)
+            clean, their_buffers = self._cells.trust.comm_states(offered, theirs.message.buffers)
             data["states"] = {**_of(clean, "states", dict), **data["states"]}
             data["buffer_paths"] = [*data["buffer_paths"], *_of(clean, "buffer_paths", list)]
             buffers = [*buffers, *their_buffers]
@@ -285,6 +338,30 @@ class _States:
         self.answered.set()
 
 
+def _is_name(name: object) -> bool:
+    # JavaScript takes a list with one name in it for the name.
+    return type(name) is str and len(name) <= MAX_NAME
+
+
+class Refusals:
+    """Tells in the log what was refused, and how often: the first time, the tenth, the hundredth."""
+
+    MAX_REASONS = 100
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._counts: dict[str, int] = {}
+
+    def add(self, reason: str) -> int:
+        """Note one more, and return how many there were."""
+        if len(self._counts) >= self.MAX_REASONS and reason not in self._counts:
+            reason = "more"
+        count = self._counts[reason] = self._counts.get(reason, 0) + 1
+        if str(count).strip("0") == "1":
+            self._log.warning("The sandbox sent %s; it is refused (%d of these)", reason, count)
+        return count
+
+
 def _check_buffers(event: Message) -> None:
     """Log that a message has not as many buffers as it says; what lacks a partner is dropped under the safe policy."""
     paths = event.content["data"].get("buffer_paths")
@@ -298,32 +375,3 @@ def _of(data: dict[str, Any], key: str, kind: type[_T]) -> _T:
     """A value of the sandbox's making, empty where it has another type than it should."""
     value = data.get(key)
     return value if isinstance(value, kind) else kind()
-
-
-class _Recorder:
-    """Stands where ipywidgets expects a comm, and keeps what it sends."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, Any] = {"method": "update_states", "states": {}, "buffer_paths": []}
-        self.buffers: list[Any] = []
-        self.callback: Callable[[dict[str, Any]], None] | None = None
-
-    def on_msg(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        self.callback = callback
-
-    def send(self, data: dict[str, Any], buffers: list[Any] | None = None) -> None:
-        self.data, self.buffers = data, list(buffers or [])
-
-
-def _own_states() -> tuple[dict[str, Any], list[Any]]:
-    """``update_states`` for the kernel's own widgets; nothing is imported where there are none."""
-    recorder = _Recorder()
-    module = sys.modules.get("ipywidgets")
-    # Another thread may be importing it right now; then there are no widgets yet.
-    widget = getattr(module, "Widget", None)
-    if module is not None and widget is not None:
-        version = module._version.__control_protocol_version__
-        widget.handle_control_comm_opened(recorder, {"metadata": {"version": version}})
-        assert recorder.callback is not None
-        recorder.callback({"content": {"data": {"method": "request_states"}}})
-    return recorder.data, recorder.buffers

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from html.parser import HTMLParser
 
 from .css import calm_declarations, is_calm_style_sheet, own_classes
 from .latex import has_acting_math
 
-__all__ = ["clean_html", "frame", "is_active_html", "safe_html"]
+__all__ = ["clean_html", "frame", "is_active_html", "safe_html", "widget_html"]
 
 #: The page's policy for what runs in a frame: it may draw, and load libraries and pictures; it may not send.
 _FRAME_POLICY = (
@@ -165,6 +166,8 @@ _MEDIA = {"img": "data:image/", "audio": "data:audio/", "video": "data:video/", 
 #: What these name is fetched by the page, with the person's cookies where it is the page's own server.
 _LOADING = frozenset({"src", "srcset", "poster", "background"})
 
+_STYLE_SHEET = re.compile(r"<style\b.*?(?:</style\s*>|$)", re.IGNORECASE | re.DOTALL)
+
 
 class _Inspector(HTMLParser):
     """Looks whether markup is active, how high it wants to be, and what its style sheets say."""
@@ -242,11 +245,23 @@ def clean_html(markup: str) -> str:
     return cleaned.replace("\\", "∖") if has_acting_math(html.unescape(cleaned)) else cleaned
 
 
+def widget_html(markup: str) -> str:
+    """Markup for a widget, which shows it in the page itself: as any output's, but without what needs a frame."""
+    cleaned = clean_html(markup)
+    for _ in range(3):
+        if "<style" not in cleaned.lower() or all(map(is_calm_style_sheet, _inspect(cleaned).style_sheets)):
+            return cleaned
+        # What is cut out may have held the rest together, so that what is left is cleaned again.
+        cleaned = clean_html(_STYLE_SHEET.sub("", cleaned))
+    return html.escape(cleaned)
+
+
 def _clean(markup: str) -> str:
     import nh3
 
     return nh3.clean(
-        markup,
+        # Half a character is none, and nothing that a parser takes.
+        markup.encode("utf-8", "replace").decode("utf-8"),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
         clean_content_tags={"script", "noscript", "template"},

@@ -9,8 +9,10 @@ import base64
 from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any
 
+from .buffers import pair, without_prototypes
 from .text import TextFilter, clean_text
-from .widgets import WidgetFilter
+from .values import plain_word
+from .widgets import MAX_ID, WidgetFilter
 
 __all__ = ["TrustPolicy"]
 
@@ -20,7 +22,9 @@ _Rule = Callable[[str], "tuple[str, Any] | None"]
 
 #: Types whose renderers show what they get, and do no more: no scripts, no requests. All others are left out, since a
 #: renderer may fetch what it is told to with the person's cookies (vega), or build markup (geo+json).
-_DATA = frozenset(["application/json", "application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json"])
+_DATA = frozenset(["application/json"])
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_FIGURE = "application/vnd.plotly.v1+json"
 #: Records for programs, which no page renders.
 _RECORDS = ("application/papermill.", "application/scrapbook.")
 _PICTURES = ("png", "jpeg", "gif", "webp", "bmp", "avif", "apng")
@@ -29,6 +33,8 @@ _JS_NOTE = "[JavaScript from the sandbox was not run in this page. See the optio
 
 #: The comm target of ipywidgets, whose messages are known well enough to be made harmless one by one.
 WIDGET_TARGET = "jupyter.widget"
+#: How deep the data of a message for another target may be nested.
+MAX_DEPTH = 200
 
 
 class TrustPolicy:
@@ -74,11 +80,52 @@ class TrustPolicy:
 
     def comm(
         self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any], target_name: str = WIDGET_TARGET
-    ) -> tuple[Bundle, Sequence[Any]]:
-        """The data and buffers of a comm message of the sandbox's."""
+    ) -> tuple[Bundle, Sequence[Any]] | None:
+        """The data and buffers of a comm message of the sandbox's; None where it is not to be passed."""
         if self.trusted or target_name in self._comm_targets:
             return data, buffers
-        return self._widgets.clean(msg_type, comm_id, data, buffers)
+        if target_name == WIDGET_TARGET:
+            return self._widgets.clean(msg_type, comm_id, data, buffers)
+        return _other(data, buffers)
+
+    def comm_metadata(self, metadata: Bundle, target_name: str) -> Bundle:
+        """The metadata of a comm message of the sandbox's."""
+        if self.trusted or target_name in self._comm_targets:
+            return metadata
+        if target_name != WIDGET_TARGET:
+            return metadata if without_prototypes(metadata, MAX_DEPTH) else {}
+        version = metadata.get("version")
+        return {"version": version} if isinstance(version, str) and plain_word(version) else {}
+
+    def comm_states(self, data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]:
+        """The sandbox's answer to a page that asks for the states of all widgets."""
+        return (data, buffers) if self.trusted else self._widgets.states(data, buffers)
+
+    def comm_opened_by_page(self, comm_id: str, data: Bundle) -> None:
+        """Note a widget that the page has made itself."""
+        if not self.trusted and len(comm_id) <= MAX_ID:
+            self._widgets.opened_by_page(comm_id, data)
+
+    def comm_closed(self, comm_id: str | None = None) -> None:
+        """Note that a comm has been closed, whoever closed it; without an id, that all have."""
+        if comm_id is None:
+            self._widgets.close_all()
+        else:
+            self._widgets.close(comm_id)
+
+
+def _other(data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]] | None:
+    """A message to an extension of the page's own, which is not known here: data, and nothing that a widget is made of.
+
+    Programs that keep a notebook's widgets take what stands under these keys for a widget's state, whatever the target.
+    """
+    if not without_prototypes(data, MAX_DEPTH):
+        return None
+    clean = {key: value for key, value in data.items() if key not in ("state", "states")}
+    if "buffer_paths" not in data:
+        return clean, buffers
+    pairs = pair(data, buffers)
+    return {**clean, "buffer_paths": [path for path, _ in pairs]}, [buffer for _, buffer in pairs]
 
 
 def _note_of(data: Bundle) -> str:
@@ -93,6 +140,9 @@ class _PassingFilter(TextFilter):
 
 
 def _safe_value(kind: str, mime: str, value: Any) -> list[tuple[str, Any]]:
+    if kind in (_WIDGET_VIEW, _FIGURE):
+        made = (_view if kind == _WIDGET_VIEW else _figure)(value)
+        return [] if made is None else [(mime, made)]
     rule = _RULES.get(kind)
     if rule is None:
         return [(mime, value)] if kind in _DATA or kind.startswith(_RECORDS) else []
@@ -116,6 +166,20 @@ def _safe_entry(key: str, value: Any) -> Any:
 
 def _is_size(value: Any) -> bool:
     return isinstance(value, str) and value.removesuffix("px").removesuffix("%").replace(".", "", 1).isdecimal()
+
+
+def _view(value: Any) -> Any:
+    """Where a widget is to be shown: its name, and the versions of the protocol."""
+    if not isinstance(value, dict) or not isinstance(value.get("model_id"), str):
+        return None
+    versions = {key: value[key] for key in ("version_major", "version_minor") if type(value.get(key)) is int}
+    return {**versions, "model_id": value["model_id"]}
+
+
+def _figure(value: Any) -> Any:
+    from .figures import clean_figure
+
+    return clean_figure(value, has_known_keys=True) if isinstance(value, dict) else None
 
 
 def _html(text: str) -> tuple[str, Any]:

@@ -1,71 +1,68 @@
-"""Widget states from the sandbox: their HTML sanitised, their own JavaScript replaced by a notice.
+"""Messages of the sandbox's widgets, each made anew from what is known of its widget.
 
-A front end builds a widget from names that the sandbox sends, and copies values between widgets where it is told to
-(``jslink``). So what is known of a widget is kept from its opening on, and a value passes uncleaned only into widgets
-that show it as the text it is.
+A front end builds a widget from names that the sandbox sends, takes a list with a name in it for the name, and copies
+values between widgets where it is told to (``jslink``). So a widget is one of those in `models`, from its opening on and
+for ever; of a message only the keys that are written there pass, each with a value of its kind; a model that is not there
+is replaced by a notice; and a link joins only what is shown with no more power at its other end.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Container, Sequence
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["WidgetFilter", "without_prototypes"]
+from .buffers import Pairs, odd_place, pair, place_is_free, split
+from .customs import clean_custom
+from .models import ANYWIDGET, LABEL, PLAIN, Model, find_model
+from .outputs import clean_outputs
+from .values import BINARY, LINKED, REFUSED, clean_value, plain_word
+
+__all__ = ["MAX_ID", "WidgetFilter"]
+
+#: How to have what is not shown by default; where to put it.
+_TRUST_LINE = 'c.HopxConfig.trust = "trusted"'
+_FILE = "jupyter_hopx_kernel_config.py"
 
 #: Stands where an anywidget of the sandbox had its own module.
-NOTICE_MODULE = """\
-export default { render({ el }) {
-  el.textContent = "The JavaScript of this widget comes from the sandbox and was not run. See the option trust.";
-} };
+NOTICE_MODULE = f"""\
+export default {{ render({{ el }}) {{
+  el.textContent = 'The JavaScript of this widget comes from the sandbox and was not run. To run it, name its package '
+    + 'in c.HopxConfig.widget_packages, or put {_TRUST_LINE} into {_FILE}.';
+}} }};
 """
 
-#: Front-end modules that show what they are given as text or as pictures. All others a front end could fetch from a
-#: public server, in any version that anybody has put there.
-_MODULES = frozenset(
-    ["anywidget", "bqplot", "bqscales", "jupyter-matplotlib", "jupyterlab-plotly"]
-    + [f"@jupyter-widgets/{name}" for name in ("base", "controls", "output")]
-)
-_MODULE_KEYS = ("_model_module", "_view_module", "model_module")
-_VERSION_KEYS = ("_model_module_version", "_view_module_version", "model_module_version")
-_VERSION_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.^~*+- ")
-#: What a widget is stays what it was opened as.
-_FIXED_KEYS = frozenset(("_model_name", "_view_name", *_MODULE_KEYS, *_VERSION_KEYS))
+#: The longest name of a comm; ipywidgets' have 32 characters.
+MAX_ID = 200
+#: The first version of the base and the controls that speaks this protocol, for what stands in for another widget.
+_OWN_VERSION = "2.0.0"
+_VERSION_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.^~*+-")
 
-#: Parts of a path by which JavaScript reaches an object's prototype.
-_PROTOTYPES = frozenset({"__proto__", "constructor", "prototype"})
+#: Widgets that were closed and whose names still mean what they meant: a page may yet be making a link to them.
+MAX_CLOSED = 20_000
 
-#: What a link may join besides values: nothing of it is ever shown as HTML or run.
-_LINKED = frozenset(
-    "active disabled index interval max min playing readout repeat selected_index step".split()  # noqa: SIM905
-)
-#: An update of a model that was not remembered could be for a link.
-_LINK_MODELS = frozenset({"LinkModel", "DirectionalLinkModel", ""})
-_MEDIA_MODELS = frozenset({"ImageModel", "VideoModel", "AudioModel"})
-
-#: Comms whose widget is remembered, since an update does not name it.
-_MAX_MODELS = 100_000
+#: The keys by which plotly's own module is given its figures, in which it fetches only by keys that are known.
+_FIGURE_KEYS = ("_widget_", "_py2js_", "_js2py_", "_config")
 
 Bundle = dict[str, Any]
+Message = tuple[Bundle, Sequence[Any]]
 
 
-class _Shown(Enum):
-    """How a front end shows the ``value`` of a widget."""
+@dataclass(frozen=True, slots=True)
+class _Widget:
+    """What is known of one widget of the sandbox's."""
 
-    AS_HTML = 0  # or who knows how
-    AS_MATH = 1  # as text, with its TeX typeset
-    AS_TEXT = 2
-
-
-_INPUTS = ("Text", "Textarea", "Password", "Combobox", "ColorPicker", "TagsInput", "ColorsInput")
-_SHOWN = {
-    ("LabelModel", "LabelView"): _Shown.AS_MATH,
-    **{(f"{name}Model", f"{name}View"): _Shown.AS_TEXT for name in _INPUTS},
-}
+    model: Model
+    has_view: bool = True
+    #: Whether it stands in for a widget that is not known.
+    is_notice: bool = False
+    #: Whether it runs a module of its own that the person has named.
+    is_named: bool = False
 
 
 class WidgetFilter:
-    """Makes the data of comm messages harmless, one kernel's at a time.
+    """Makes the data of widgets' comm messages harmless, one kernel's at a time.
 
     Parameters
     ----------
@@ -80,147 +77,215 @@ class WidgetFilter:
     ) -> None:
         self._bundle = bundle
         self._front_end_files = front_end_files
-        self._models: dict[str, tuple[str, _Shown]] = {}
+        self._widgets: dict[str, _Widget] = {}
+        self._closed: dict[bytes, Model] = {}
 
-    def clean(self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]:
-        """The data and buffers of a message of the sandbox's."""
-        data, buffers = _without_odd_paths(without_prototypes(data), buffers)
+    # ------------------------------------------------------------------ the messages
+
+    def clean(self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> Message | None:
+        """The data and buffers to pass for a message of the sandbox's; None where none is to be passed."""
+        if type(comm_id) is not str or len(comm_id) > MAX_ID:
+            return None
+        if msg_type == "comm_open":
+            return self._open(comm_id, data, buffers)
+        if comm_id not in self._widgets:
+            return None
         if msg_type == "comm_close":
-            self._models.pop(comm_id, None)
-        elif data.get("method") == "update_states" and isinstance(data.get("states"), dict):
-            data = {**data, "states": {key: self._clean_entry(key, entry) for key, entry in data["states"].items()}}
-        elif isinstance(state := data.get("state"), dict):
-            if msg_type == "comm_open":
-                self._note(comm_id, state.get("_model_name"), state)
-            else:
-                state = {key: value for key, value in state.items() if key not in _FIXED_KEYS}
-            data = {**data, "state": self._clean_state(comm_id, state)}
-        return data, buffers
+            self.close(comm_id)
+            return {}, ()
+        return self._message(comm_id, data, buffers) if msg_type == "comm_msg" else None
 
-    def _note(self, comm_id: str, model: Any, state: Bundle) -> None:
-        """Remember what a widget is; where it has been said to be several things, the one that needs most care."""
-        shown = _SHOWN.get((str(model), str(state.get("_view_name"))), _Shown.AS_HTML)
-        if {state.get("_model_module"), state.get("_view_module")} != {"@jupyter-widgets/controls"}:
-            shown = _Shown.AS_HTML
-        before = self._models.get(comm_id)
-        if before is not None:
-            shown = min(shown, before[1], key=lambda each: each.value)
-        if before is not None or len(self._models) < _MAX_MODELS:
-            self._models[comm_id] = (str(model), shown)
+    def states(self, data: Bundle, buffers: Sequence[Any]) -> Message:
+        """The answer to a page that asks for the states of all widgets, of those that have been opened to it."""
+        offered = data.get("states")
+        states: Bundle = {}
+        pairs: Pairs = []
+        theirs = split(pair(data, buffers))
+        for comm_id, entry in offered.items() if type(offered) is dict else ():
+            widget = self._widgets.get(comm_id)
+            if widget is None or type(entry) is not dict:
+                continue
+            state, placed = self._whole(comm_id, widget, _state_of(entry), theirs.get(comm_id, []))
+            keys = ("_model_name", "_model_module", "_model_module_version")
+            states[comm_id] = {**{key[1:]: state[key] for key in keys}, "state": state}
+            pairs += [([comm_id, "state", *path], buffer) for path, buffer in placed]
+        paths, kept = [path for path, _ in pairs], [buffer for _, buffer in pairs]
+        return {"method": "update_states", "states": states, "buffer_paths": paths}, kept
 
-    def _shown(self, comm_id: str) -> _Shown:
-        return self._models.get(comm_id, ("", _Shown.AS_HTML))[1]
+    def opened_by_page(self, comm_id: str, data: Bundle) -> None:
+        """Note a widget that the page has made itself, and that the sandbox may tell about from now on."""
+        widget = self._recognise(_state_of(data))
+        if not widget.is_notice and comm_id not in self._widgets:
+            self._widgets[comm_id] = widget
 
-    def _clean_entry(self, comm_id: str, entry: Any) -> Any:
-        if not isinstance(entry, dict) or not isinstance(entry.get("state"), dict):
-            return {}
-        self._note(comm_id, entry.get("model_name"), entry["state"])
-        return {**_clean_modules(entry), "state": self._clean_state(comm_id, entry["state"])}
+    def close(self, comm_id: str) -> None:
+        """Forget a widget, but for what its name means."""
+        widget = self._widgets.pop(comm_id, None)
+        if widget is None:
+            return
+        if len(self._closed) >= MAX_CLOSED:
+            del self._closed[next(iter(self._closed))]
+        self._closed[_digest(comm_id)] = widget.model
 
-    def _clean_state(self, comm_id: str, state: Bundle) -> Bundle:
-        from . import css, markup
+    def close_all(self) -> None:
+        """Forget every widget: what held them is gone."""
+        for comm_id in list(self._widgets):
+            self.close(comm_id)
 
-        shown, model = self._shown(comm_id), self._models.get(comm_id, ("", None))[0]
-        clean = {key: value if key == "value" else _calm(value) for key, value in _clean_modules(state).items()}
-        for key, replacement in (("_esm", NOTICE_MODULE), ("_css", ""), ("description_allow_html", False)):
-            if key in clean:
-                clean[key] = state[key] if state[key] in self._front_end_files else replacement
-        if "value" in clean and shown is _Shown.AS_MATH:
-            clean["value"] = _calm(clean["value"])
-        for key in _LINKED if shown is not _Shown.AS_HTML else (*_LINKED, "value"):
-            if key in clean:
-                clean[key] = _on_strings(clean[key], markup.clean_html)
-        if "outputs" in clean:
-            clean["outputs"] = self._clean_outputs(clean["outputs"])
-        if "_dom_classes" in clean:
-            clean["_dom_classes"] = _on_strings(clean["_dom_classes"], css.own_classes)
-        if model in _LINK_MODELS and ("source" in clean or "target" in clean):
-            self._clean_link(clean, model == "DirectionalLinkModel")
-        if model in _MEDIA_MODELS and clean.get("format") == "url":
-            clean["format"] = "png"  # the page would ask any address for it, its own server too
-        if model == "LayoutModel" or model.endswith("StyleModel"):
-            clean = {key: value for key, value in clean.items() if key in _FIXED_KEYS or not css.loads_something(value)}
-        return clean
+    def _open(self, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> Message | None:
+        state = _state_of(data)
+        widget = self._recognise(state)
+        if comm_id in self._widgets or self._closed.get(_digest(comm_id), widget.model) is not widget.model:
+            return None
+        self._widgets[comm_id] = widget
+        clean, placed = self._whole(comm_id, widget, state, pair(data, buffers))
+        return {"state": clean, "buffer_paths": [path for path, _ in placed]}, [buffer for _, buffer in placed]
 
-    def _clean_link(self, clean: Bundle, one_way: bool) -> None:
-        """Take both ends from a link that would carry a value to where it is shown in another way."""
-        source, target = (self._end(clean.get(key)) for key in ("source", "target"))
+    def _message(self, comm_id: str, data: Bundle, buffers: Sequence[Any]) -> Message | None:
+        widget, method = self._widgets[comm_id], data.get("method")
+        if type(method) is not str:
+            return None
+        if method == "custom":
+            custom = clean_custom(widget.model, data.get("content"), buffers, widget.is_named)
+            return None if custom is None or widget.is_notice else ({"method": method, "content": custom[0]}, custom[1])
+        if method not in ("update", "echo_update"):
+            return None
+        state, placed = self._part(comm_id, _state_of(data), pair(data, buffers))
+        paths = [path for path, _ in placed]
+        return {"method": method, "state": state, "buffer_paths": paths}, [buffer for _, buffer in placed]
+
+    # ------------------------------------------------------------------ what a widget is
+
+    def _recognise(self, state: Bundle) -> _Widget:
+        """The widget that a state is of, or what stands in for it where it is none that is known."""
+        model, view = find_model(state.get("_model_module"), state.get("_model_name")), state.get("_view_name", ...)
+        if model is None or not _is_view_of(model, view, state.get("_view_module")):
+            # A label says it where something would be shown; what shows nothing is there, and nothing more.
+            stand_in = find_model(*(PLAIN if view is None or view is ... else LABEL))
+            assert stand_in is not None
+            return _Widget(stand_in, has_view=stand_in.view is not None, is_notice=True)
+        is_named = (model.module, model.name) == ANYWIDGET and state.get("_esm") in self._texts()
+        return _Widget(model, has_view=view is not None and model.view is not None, is_named=is_named)
+
+    def _texts(self) -> _Texts:
+        return _Texts(self._front_end_files)
+
+    def _whole(self, comm_id: str, widget: _Widget, state: Bundle, pairs: Pairs) -> tuple[Bundle, Pairs]:
+        """A state from which a page makes a widget: its names, and what passes of its values."""
+        model = widget.model
+        names: Bundle = {
+            "_model_module": model.module,
+            "_model_module_version": _version(state.get("_model_module_version"), widget),
+            "_model_name": model.name,
+            "_view_count": None,
+            "_view_module": None if not widget.has_view and state.get("_view_module") is None else model.view_module,
+            "_view_module_version": _version(state.get("_view_module_version"), widget),
+            "_view_name": model.view if widget.has_view else None,
+        }
+        if widget.is_notice:
+            layout = clean_value("ref", state.get("layout"))
+            shown = {"layout": layout, "value": _notice(state)} if layout is not REFUSED else {"value": _notice(state)}
+            return {**names, **(shown if widget.has_view else {})}, []
+        clean, placed = self._part(comm_id, state, pairs)
+        if (model.module, model.name) == ANYWIDGET:
+            clean.setdefault("_esm", NOTICE_MODULE)
+        return {**clean, **names, "_view_count": clean.get("_view_count")}, placed
+
+    # ------------------------------------------------------------------ its values
+
+    def _part(self, comm_id: str, state: Bundle, pairs: Pairs) -> tuple[Bundle, Pairs]:
+        """What passes of some of a widget's values, and of the buffers that belong into them."""
+        widget = self._widgets[comm_id]
+        if widget.is_notice:
+            return {}, []
+        if "_esm" in state and widget.is_named and state["_esm"] not in self._texts():
+            widget = self._widgets[comm_id] = replace(widget, is_named=False)
+        clean = {key: self._value(widget, key, value) for key, value in state.items()}
+        clean = {key: value for key, value in clean.items() if value is not REFUSED}
+        if "source" in widget.model.keys and ("source" in clean or "target" in clean):
+            self._check_link(clean, is_one_way=widget.model.name == "DirectionalLinkModel")
+        return clean, [(path, buffer) for path, buffer in pairs if self._has_place(widget, clean, path)]
+
+    def _value(self, widget: _Widget, key: str, value: Any) -> Any:
+        kind = widget.model.keys.get(key)
+        if kind == "module":
+            return value if value in self._texts() else NOTICE_MODULE
+        if kind == "sheet":
+            return value if value in self._texts() else ""
+        if kind == "outputs":
+            return clean_outputs(value, self._bundle)
+        if kind is not None:
+            return clean_value(kind, value)
+        if key == "_view_count":
+            return clean_value("number", value)
+        return (
+            self._named_value(key, value) if widget.is_named and not key.startswith(("_view_", "_model_")) else REFUSED
+        )
+
+    def _named_value(self, key: str, value: Any) -> Any:
+        from .figures import clean_figure
+
+        return clean_figure(value, key, has_known_keys=key.startswith(_FIGURE_KEYS)) if plain_word(key) else REFUSED
+
+    def _has_place(self, widget: _Widget, state: Bundle, path: list[Any]) -> bool:
+        if odd_place(path) or type(path[0]) is not str:
+            return False
+        kind = widget.model.keys.get(path[0])
+        if kind is None and not (widget.is_named and plain_word(path[0])):
+            return False
+        if kind is not None and (kind not in BINARY or (kind == "media" and len(path) > 1)):
+            return False
+        return not path[0].startswith(("_view_", "_model_")) and place_is_free(state, path)
+
+    # ------------------------------------------------------------------ links
+
+    def _check_link(self, clean: Bundle, is_one_way: bool) -> None:
+        """Take both ends from a link that would carry a value to where it is shown with more power."""
+        source, target = (self._power(clean.get(key)) for key in ("source", "target"))
         # What goes to and fro must be shown alike at both ends; one way, it may go to where it is shown with less.
-        if source is None or target is None or source.value > target.value or (source is not target and not one_way):
+        if source is None or target is None or source > target or (source != target and not is_one_way):
             clean["source"] = clean["target"] = None
 
-    def _end(self, end: Any) -> _Shown | None:
-        if not isinstance(end, list | tuple) or len(end) != 2 or not all(isinstance(part, str) for part in end):
+    def _power(self, end: Any) -> int | None:
+        if end is None:
             return None
-        if end[1] in _LINKED:
-            return _Shown.AS_HTML
-        return self._shown(end[0].removeprefix("IPY_MODEL_")) if end[1] == "value" else None
-
-    def _clean_outputs(self, outputs: Any) -> list[Any]:
-        if not isinstance(outputs, list | tuple):
-            return []
-        return [self._clean_output(output) for output in outputs if isinstance(output, dict)]
-
-    def _clean_output(self, output: Bundle) -> Bundle:
-        if "data" not in output:
-            return output
-        data = output["data"] if isinstance(output["data"], dict) else {}
-        metadata = output.get("metadata")
-        data, metadata = self._bundle(data, metadata if isinstance(metadata, dict) else {})
-        return {**output, "data": data, "metadata": metadata}
+        widget = self._widgets.get(end[0].removeprefix("IPY_MODEL_"))
+        return None if widget is None or widget.is_notice else LINKED.get(widget.model.keys.get(end[1], ""))
 
 
-def _clean_modules(state: Bundle) -> Bundle:
-    clean = dict(state)
-    for key in _MODULE_KEYS:
-        if key in clean and clean[key] is not None and clean[key] not in _MODULES:
-            clean[key] = "@jupyter-widgets/base"
-    for key in _VERSION_KEYS:
-        if key in clean and not _VERSION_CHARACTERS.issuperset(str(clean[key])):
-            clean[key] = "*"
-    return clean
+class _Texts:
+    """The texts that may be run, asked with any value."""
+
+    def __init__(self, texts: Container[str]) -> None:
+        self._texts = texts
+
+    def __contains__(self, value: object) -> bool:
+        return type(value) is str and value in self._texts
 
 
-def _calm(value: Any) -> Any:
-    from .latex import calm_text
-
-    return _on_strings(value, calm_text)
-
-
-def _on_strings(value: Any, function: Callable[[str], str]) -> Any:
-    """Apply a function to a string, or to those of a list, which a page would join when it shows it as text."""
-    if isinstance(value, str):
-        return function(value)
-    if isinstance(value, list | tuple):
-        return [_on_strings(each, function) if isinstance(each, str | list | tuple) else each for each in value]
-    return value
+def _is_view_of(model: Model, view: Any, module: Any) -> bool:
+    if view is None or view is ...:
+        return True
+    return type(view) is str and view == model.view and (module is None or module == model.view_module)
 
 
-def without_prototypes(data: Bundle) -> Bundle:
-    """Take out, in place and at any depth, the key that sets an object's prototype in JavaScript."""
-    waiting: list[Any] = [data]
-    while waiting:
-        container = waiting.pop()
-        if isinstance(container, dict):
-            container.pop("__proto__", None)
-            waiting.extend(value for value in container.values() if isinstance(value, dict | list | tuple))
-        else:
-            waiting.extend(value for value in container if isinstance(value, dict | list | tuple))
-    return data
+def _state_of(data: Bundle) -> Bundle:
+    state = data.get("state")
+    return state if type(state) is dict else {}
 
 
-def _without_odd_paths(data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]:
-    """Leave out the buffers whose paths lead to a prototype."""
-    paths = data.get("buffer_paths")
-    if not paths:
-        return data, buffers
-    if not isinstance(paths, list):
-        return {**data, "buffer_paths": []}, ()
-    pairs = [(path, buffer) for path, buffer in zip(paths, buffers, strict=False) if _is_plain_path(path)]
-    return {**data, "buffer_paths": [path for path, _ in pairs]}, [buffer for _, buffer in pairs]
+def _version(value: Any, widget: _Widget) -> str:
+    if widget.is_notice:
+        return _OWN_VERSION
+    # A page may put it into an address, where it asks for a module.
+    return value if type(value) is str and len(value) <= 40 and _VERSION_CHARACTERS.issuperset(value) else "*"
 
 
-def _is_plain_path(path: Any) -> bool:
-    return isinstance(path, list) and all(
-        isinstance(part, int) or (isinstance(part, str) and part not in _PROTOTYPES) for part in path
-    )
+def _notice(state: Bundle) -> str:
+    module = state.get("_view_module")
+    whose = f" of {module}" if plain_word(module) and module else ""
+    return f"This widget{whose} is none that is known to be harmless, and is not shown. To show it, put {_TRUST_LINE} into {_FILE}."
+
+
+def _digest(comm_id: str) -> bytes:
+    return hashlib.blake2b(comm_id.encode("utf-8", "replace"), digest_size=12).digest()

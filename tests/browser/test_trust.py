@@ -16,6 +16,7 @@ from playwright.sync_api import Dialog, Page, expect
 
 from . import canaries
 from .attacks import ATTACKS, PRELUDE, Attack
+from .attacks_comms import COMM_ATTACKS, COMM_PRELUDE
 from .lab import LabPage
 
 pytestmark = pytest.mark.browser
@@ -89,7 +90,7 @@ class Watch:
 
     def run(self, attacks: tuple[Attack, ...], kernel: str) -> None:
         """Let a notebook of attacks act, and everything in it be clicked."""
-        prelude = PRELUDE % {"server": self._lab.url}
+        prelude = PRELUDE % {"server": self._lab.url} + COMM_PRELUDE
         if kernel != "hopx":
             prelude += "\nprogress = result = error = lambda *_: None"
         cells = [attacks[start : start + CELL_SIZE] for start in range(0, len(attacks), CELL_SIZE)]
@@ -133,16 +134,18 @@ def watch(lab_page: LabPage) -> Iterator[Watch]:
     assert "/lab/tree/" in lab_page.page.url
 
 
-def test_nothing_acts_in_the_page(watch: Watch) -> None:
-    watch.run(ATTACKS, "hopx")
+@pytest.mark.parametrize("attacks", [ATTACKS, COMM_ATTACKS], ids=["outputs", "comms"])
+def test_nothing_acts_in_the_page(watch: Watch, attacks: tuple[Attack, ...]) -> None:
+    watch.run(attacks, "hopx")
     assert sorted(watch.acted()) == []
     assert watch.dialogs == []
     assert watch.threats() == []
 
 
-def test_attacks_are_real_without_a_policy(watch: Watch) -> None:
+@pytest.mark.parametrize("all_attacks", [ATTACKS, COMM_ATTACKS], ids=["outputs", "comms"])
+def test_attacks_are_real_without_a_policy(watch: Watch, all_attacks: tuple[Attack, ...]) -> None:
     # A page whose prototypes are polluted answers no more, not even to the browser's driver.
-    attacks = tuple(attack for attack in ATTACKS if attack.name != "prototype-buffers")
+    attacks = tuple(attack for attack in all_attacks if attack.name != "prototype-buffers")
     watch.run(attacks, "python3")
     missing, deadline = {attack.name for attack in attacks if attack.fires}, time.monotonic() + 30
     while missing and time.monotonic() < deadline:  # what an attack asks of the server comes when it comes

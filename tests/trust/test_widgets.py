@@ -1,4 +1,4 @@
-"""Widgets of the sandbox: their states and messages are made harmless."""
+"""Messages of the sandbox's widgets: each is made anew of what is known."""
 
 from __future__ import annotations
 
@@ -8,99 +8,176 @@ import pytest
 
 from hopx_kernel.trust import TrustPolicy
 
-from .page import EVIL, SAFE, TRUSTED, Page
+from .page import EVIL, SAFE, TRUSTED
+from .states import anywidget, base, control, new_id, opened, output, passed, told, updated
+
+# ---------------------------------------------------------------------- what a message is
 
 
-def control(name: str, **state: Any) -> dict[str, Any]:
-    module = "@jupyter-widgets/controls"
-    names = {"_model_name": f"{name}Model", "_view_name": f"{name}View"}
-    return {**names, "_model_module": module, "_view_module": module, **state}
+def test_message_is_made_of_what_was_checked_alone() -> None:
+    comm_id = new_id()
+    state = control("HTML", value="x")
+    data = {"method": "update_states", "states": {}, "state": control("HTML", value=EVIL), "else": EVIL}
+    clean = passed(SAFE.comm("comm_open", comm_id, dict(data), ()))
+    assert set(clean) == {"state", "buffer_paths"} and "onerror" not in str(clean)
+    assert SAFE.comm("comm_msg", comm_id, dict(data), ()) is None
+    assert EVIL not in str(updated(comm_id, {"value": EVIL, "stuff": EVIL}, states={comm_id: state}, content=EVIL))
+    assert passed(SAFE.comm("comm_close", comm_id, {"state": state, "x": EVIL}, (b"1",))) == {}
 
 
-def opened(state: dict[str, Any], comm_id: str = "c") -> dict[str, Any]:
-    data, _ = SAFE.comm("comm_open", comm_id, {"state": state, "buffer_paths": []}, ())
-    clean: dict[str, Any] = data["state"]
-    return clean
+@pytest.mark.parametrize("method", [None, "", "update_states", "request_state", "Update", ["update"], {"update": 1}, 5])
+def test_methods_that_are_not_known_are_not_passed(method: Any) -> None:
+    comm_id = new_id()
+    opened(control("HTML", value="x"), comm_id)
+    assert updated(comm_id, {"value": "y"}, method) is None
 
 
-def test_anywidget_s_module_is_replaced_by_a_notice() -> None:
-    clean = opened({"_model_module": "anywidget", "_esm": "evil()", "value": 5})
-    assert "evil" not in clean["_esm"] and "sandbox" in clean["_esm"] and clean["value"] == 5
-    data, _ = SAFE.comm("comm_msg", "c", {"method": "update", "state": {"_esm": "evil()"}}, ())
-    assert "evil" not in data["state"]["_esm"]
+def test_message_of_a_widget_that_was_not_opened_is_not_passed() -> None:
+    assert updated("never opened", {"value": 5}) is None
+    assert SAFE.comm("comm_close", "never opened", {}, ()) is None
+    assert told("never opened", control("HTML", value="x")) == {}
 
 
-def test_html_widget_is_sanitised_when_opened_and_updated() -> None:
-    clean = opened({"_model_name": "HTMLModel", "value": "<b>x</b><img src=x onerror=alert(1)>"}, "h")
-    assert clean["value"] == '<b>x</b><img src="">' or Page(clean["value"]).acts == []
-    data, _ = SAFE.comm("comm_msg", "h", {"method": "update", "state": {"value": "<script>alert(1)</script>y"}}, ())
-    assert data["state"]["value"] == "y"
+@pytest.mark.parametrize("comm_id", ["x" * 201, ["c"], None, 5, {"c": 1}])
+def test_name_that_is_none_or_too_long_opens_nothing(comm_id: Any) -> None:
+    assert SAFE.comm("comm_open", comm_id, {"state": control("HTML", value="x")}, ()) is None
 
 
-def test_text_widget_keeps_its_value() -> None:
-    assert opened(control("Text", value="<b> & <script>"), "t")["value"] == "<b> & <script>"
+def test_widget_stays_what_it_was_opened_as() -> None:
+    comm_id = new_id()
+    opened(control("Text", value=EVIL), comm_id)
+    assert SAFE.comm("comm_open", comm_id, {"state": control("HTML", value="x")}, ()) is None
+    assert updated(comm_id, {"_view_name": "HTMLView", "_model_name": "HTMLModel", "_view_count": 2}) == {
+        "_view_count": 2
+    }
+    states = told(comm_id, control("HTML", value=EVIL), model_name="HTMLModel")
+    assert states[comm_id]["model_name"] == states[comm_id]["state"]["_model_name"] == "TextModel"
+    # Nor does its name come to mean another one: a page may yet be making a link to it.
+    SAFE.comm("comm_close", comm_id, {}, ())
+    assert SAFE.comm("comm_open", comm_id, {"state": control("HTML", value="x")}, ()) is None
+    assert opened(control("Text", value="again"), comm_id)["value"] == "again"
 
 
-def test_descriptions_are_text() -> None:
-    assert opened({"description_allow_html": True, "description": "<img>"})["description_allow_html"] is False
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"_model_name": ["HTMLModel"]},
+        {"_model_name": ["DirectionalLinkModel"], "_view_name": None},
+        {"_view_name": ["HTMLView"]},
+        {"_view_name": "TextView"},
+        {"_view_module": ["@jupyter-widgets/controls"]},
+        {"_view_module": "@jupyter-widgets/base"},
+        {"_model_module": ["@jupyter-widgets/controls"]},
+        {"_model_module": "controls"},
+        {"_model_module": None},
+        {"_model_name": "constructor"},
+        {"_model_name": {"HTMLModel": 1}},
+    ],
+    ids=str,
+)
+def test_names_that_are_not_in_the_table_make_a_notice(names: dict[str, Any]) -> None:
+    comm_id = new_id()
+    state = {**control("HTML"), "value": "mine", "source": ["IPY_MODEL_a", "value"], "target": ["IPY_MODEL_b", "value"]}
+    clean = opened({**state, **names}, comm_id)
+    assert clean["_model_name"] in ("LabelModel", "WidgetModel") and "mine" not in str(clean) and "source" not in clean
+    assert all(type(clean[name]) in (str, type(None)) for name in clean if name.startswith("_"))
+    if clean["_view_name"] is not None:
+        assert "trust" in clean["value"] and "is not shown" in clean["value"]
+    assert updated(comm_id, {"value": EVIL, "description": EVIL}) == {}
+    custom = {"method": "custom", "content": {"do": "focus"}}
+    assert SAFE.comm("comm_msg", comm_id, custom, ()) is None
 
 
-def test_classes_of_the_page_are_taken_away_but_for_harmless_ones() -> None:
-    names = [
-        "mine",
-        "jp-Dialog",
-        "widget-interact",
-        "widget-interactive",
-        "Widget-Interact",
-        "hopx-run",
-        "lm-Menu mine-too",
+def test_keys_that_are_not_in_the_table_are_not_passed() -> None:
+    clean = opened(
+        control("IntSlider", value=5, stuff=[EVIL], _esm="evil()", outputs=[], source=["IPY_MODEL_a", "value"])
+    )
+    assert clean["value"] == 5 and not {"stuff", "_esm", "outputs", "source"} & set(clean)
+
+
+@pytest.mark.parametrize(
+    ("state", "key"),
+    [
+        (control("IntSlider", value=[EVIL]), "value"),
+        (control("IntSlider", value="5"), "value"),
+        (control("IntSlider", max={"a": 1}), "max"),
+        (control("Label", value=["<b>"]), "value"),
+        (control("HTML", value=[EVIL]), "value"),
+        (control("HTML", value={"toString": 1}), "value"),
+        (control("Text", value=[EVIL]), "value"),
+        (control("Checkbox", value="true"), "value"),
+        (control("Button", icon='" onclick="x'), "icon"),
+        (control("Button", button_style="constructor"), "button_style"),
+        (control("Button", layout={"a": 1}), "layout"),
+        (control("Button", layout="IPY_MODEL_a b"), "layout"),
+        (control("Image", value="http://localhost/"), "value"),
+        (base("Layout", width="url(/logout)"), "width"),
+        (base("Layout", width="u\\72l(/logout)"), "width"),
+        (base("Layout", width="image-set('/logout')"), "width"),
+        (base("Layout", width=["url(/logout)"]), "width"),
+        (base("Layout", width="attr(x type(*))"), "width"),
+        (base("Layout", width="1px;position:fixed"), "width"),
+        (base("Layout", position="fixed"), "position"),
+    ],
+    ids=str,
+)
+def test_value_of_another_kind_is_not_passed(state: dict[str, Any], key: str) -> None:
+    assert key not in opened(state)
+
+
+def test_children_are_widgets() -> None:
+    children = ["IPY_MODEL_a", "IPY_MODEL_b", "<b>", ["IPY_MODEL_c"], None, 5, {"a": 1}, "IPY_MODEL_"]
+    assert opened(control("HBox", children=children))["children"] == [
+        "IPY_MODEL_a",
+        "IPY_MODEL_b",
+        ["IPY_MODEL_c"],
+        None,
     ]
-    clean = opened(control("VBox", _dom_classes=names))
-    assert " ".join(clean["_dom_classes"]).split() == ["mine", "widget-interact", "mine-too"]
 
 
-def test_modules_of_unknown_packages_are_not_loaded() -> None:
-    clean = opened({"_view_module": "evil-package", "_model_module": "@jupyter-widgets/controls"})
-    assert clean["_view_module"] == "@jupyter-widgets/base"
-    assert clean["_model_module"] == "@jupyter-widgets/controls"
+def test_values_of_ordinary_widgets_pass_as_they_are() -> None:
+    for state in (
+        control("DatePicker", value={"year": 2024, "month": 1, "date": 29}, step="any"),
+        control("Time", value="12:30:00", min=None),
+        control("Datetime", value={"year": 2024, "month": 1, "date": 2, "hours": 3, "minutes": 4, "seconds": 5}),
+        control("Dropdown", _options_labels=["a < b", "$5"], index=1),
+        control("SelectMultiple", index=[0, 2]),
+        control("FloatRangeSlider", value=[1.5, 2], readout_format=".2f"),
+        control("ColorPicker", value="rgba(1, 2, 3, 0.5)"),
+        control("Tab", titles=["A", "<b>"], selected_index=None, children=["IPY_MODEL_0f"]),
+        control("Play", interval=500, playing=True, show_repeat=False),
+        control("TagsInput", value=["<b>", "x"], allowed_tags=[]),
+        base("Layout", grid_template_columns="repeat(2, minmax(10px, 1fr)) [end]", grid_template_areas="\"a b\" 'c d'"),
+        base("Layout", width="calc(100% - (2 * var(--jp-cell-padding)))", border_top="1px solid #abc", flex="1 1 auto"),
+    ):
+        clean = opened(state)
+        assert {key: clean[key] for key in state if key[0] != "_" or key == "_options_labels"} == {
+            key: state[key] for key in state if key[0] != "_" or key == "_options_labels"
+        }
 
 
-def test_output_widget_s_outputs_are_made_harmless() -> None:
-    outputs = [{"output_type": "display_data", "data": {"text/html": "<script>1</script>"}, "metadata": {}}]
-    clean = opened({"_model_name": "OutputModel", "outputs": outputs})
-    assert Page(clean["outputs"][0]["data"]["text/html"]).acts == []
+def test_only_some_messages_to_views_pass() -> None:
+    comm_id = new_id()
+    opened(control("HTML", value="x"), comm_id)
+
+    def custom(content: Any) -> Any:
+        message = SAFE.comm("comm_msg", comm_id, {"method": "custom", "content": content}, (b"1",))
+        return None if message is None else (message[0]["content"], list(message[1]))
+
+    assert custom({"do": "focus", "x": EVIL}) == ({"do": "focus"}, [])
+    odd: list[Any] = [
+        {"do": "click"},
+        {"do": ["focus"]},
+        {"method": "update", "state": {"value": EVIL}},
+        [],
+        None,
+        EVIL,
+    ]
+    for content in odd:
+        assert custom(content) is None
 
 
-def test_states_after_a_reload_are_made_harmless() -> None:
-    states = {"a": {"model_name": "HTMLModel", "state": {"value": "<script>1</script>", "_esm": "evil()"}}}
-    data, _ = SAFE.comm("comm_msg", "x", {"method": "update_states", "states": states}, ())
-    assert data["states"]["a"]["state"]["value"] == "" and "evil" not in data["states"]["a"]["state"]["_esm"]
-
-
-def test_odd_data_passes() -> None:
-    for data in ({}, {"state": 5}, {"method": "custom", "content": {"a": 1}}, {"states": 7, "method": "update_states"}):
-        assert SAFE.comm("comm_msg", "c", data, ())[0] == data
-    assert TRUSTED.comm("comm_open", "c", {"state": {"_esm": "x"}}, ())[0] == {"state": {"_esm": "x"}}
-
-
-def test_value_is_cleaned_where_another_view_shows_it() -> None:
-    for disguise in ({"_view_name": "HTMLView"}, {"_view_module": "@jupyter-widgets/base"}, {"_model_name": "X"}):
-        assert "onerror" not in opened({**control("Text", value=EVIL), **disguise}, f"view {disguise}")["value"]
-    opened(control("Text", value="x"), "later")
-    data, _ = SAFE.comm("comm_msg", "later", {"method": "update", "state": {"_view_name": "HTMLView"}}, ())
-    assert data["state"] == {}
-
-
-def test_value_is_cleaned_after_the_states_named_another_model() -> None:
-    opened(control("Text", value=EVIL), "renamed")
-    states = {"renamed": {"model_name": "HTMLModel", "state": control("HTML", value="x")}}
-    SAFE.comm("comm_msg", "control", {"method": "update_states", "states": states}, ())
-    data, _ = SAFE.comm("comm_msg", "renamed", {"method": "update", "state": {"value": EVIL}}, ())
-    assert "onerror" not in data["state"]["value"]
-
-
-def test_list_as_a_value_is_cleaned() -> None:
-    assert "onerror" not in str(opened(control("HTML", value=[EVIL, [EVIL]]), "list")["value"])
+# ---------------------------------------------------------------------- links
 
 
 @pytest.mark.parametrize(
@@ -117,27 +194,55 @@ def test_list_as_a_value_is_cleaned() -> None:
         ("Link", ("IPY_MODEL_slider", "value"), ("IPY_MODEL_any", "_esm"), False),
         ("Link", ("IPY_MODEL_slider", "stuff"), ("IPY_MODEL_out", "outputs"), False),
         ("Link", ("IPY_MODEL_slider", "value"), "odd", False),
+        ("Link", ("IPY_MODEL_slider", "value"), None, False),
+        ("Link", ("IPY_MODEL_slider", "value"), ("IPY_MODEL_unknown", "value"), False),
+        ("DirectionalLink", (["IPY_MODEL_text"], "value"), ("IPY_MODEL_html", "value"), False),
+        ("DirectionalLink", ("IPY_MODEL_text", ["value"]), ("IPY_MODEL_html", "value"), False),
+        ("DirectionalLink", ("IPY_MODEL_text", "value"), ("IPY_MODEL_html", ["value"]), False),
+        ("DirectionalLink", ("IPY_MODEL_label", "_view_name"), ("IPY_MODEL_text", "_view_name"), False),
+        ("DirectionalLink", ("IPY_MODEL_html", "value"), ("IPY_MODEL_text", "value"), True),
+        ("DirectionalLink", ("IPY_MODEL_text", "description"), ("IPY_MODEL_slider", "description_allow_html"), False),
     ],
 )
 def test_link_joins_only_what_is_shown_alike(kind: str, source: Any, target: Any, stays: bool) -> None:
-    for name, model in (("text", "Text"), ("label", "Label"), ("html", "HTML"), ("slider", "IntSlider")):
-        opened(control(model), name)
-    clean = opened({**control(kind), "_view_name": None, "source": source, "target": target}, f"{kind} {source}")
+    policy = TrustPolicy()
+    for name, model in (
+        ("text", "Text"),
+        ("label", "Label"),
+        ("html", "HTML"),
+        ("slider", "IntSlider"),
+        ("play", "Play"),
+    ):
+        opened(control(model), name, policy)
+    opened(anywidget(), "any", policy)
+    opened(output(), "out", policy)
+    clean = opened({**control(kind), "_view_name": None, "source": source, "target": target}, policy=policy)
     assert (clean["source"] is not None) is stays and (clean["target"] is not None) is stays
 
 
+def test_link_that_is_changed_later_is_looked_at_again() -> None:
+    text, html, link = new_id(), new_id(), new_id()
+    opened(control("Text", value=EVIL), text)
+    opened(control("HTML", value="x"), html)
+    clean = opened({**control("DirectionalLink"), "_view_name": None}, link)
+    assert "source" not in clean
+    ends = {"source": [f"IPY_MODEL_{text}", "value"], "target": [f"IPY_MODEL_{html}", "value"]}
+    for part in (ends, {"source": ends["source"]}, {"target": ends["target"]}):
+        assert updated(link, part) == {"source": None, "target": None}
+
+
 def test_prototypes_are_not_reached() -> None:
-    paths: list[Any] = [["__proto__", "x"], ["value"], ["a", "constructor", "b"], 5]
-    state = {"__proto__": {"value": EVIL}, "deep": [{"__proto__": {}}]}
-    data, buffers = SAFE.comm("comm_open", "p", {"state": state, "buffer_paths": paths}, (b"1", b"2", b"3", b"4"))
-    assert data == {"state": {"deep": [{}]}, "buffer_paths": [["value"]]} and list(buffers) == [b"2"]
+    state = {**control("HTML", value="x"), "__proto__": {"value": EVIL}, "constructor": {"prototype": {}}}
+    clean = opened(state)
+    assert not {"__proto__", "constructor"} & set(clean)
+    message = SAFE.comm("comm_msg", "p", {"a": [{"__proto__": {"b": 1}}], "__proto__": {}}, (), "other")
+    assert message == ({"a": [{}]}, ())
 
 
 def test_page_fetches_no_code_by_module_or_version() -> None:
-    clean = opened(
-        {"_model_module": "anywidget-evil", "_view_module": "bqplot", "_view_module_version": "../../evil@1"}
-    )
-    assert clean["_model_module"] == "@jupyter-widgets/base" and clean["_view_module_version"] == "*"
+    versions = {"_model_module_version": "../../evil@1", "_view_module_version": ["1"]}
+    clean = opened({**control("HTML", value="x"), **versions})
+    assert clean["_model_module_version"] == clean["_view_module_version"] == "*"
 
 
 def test_comm_targets_that_are_named_are_written_to_unchanged() -> None:
@@ -150,6 +255,14 @@ def test_comm_targets_that_are_named_are_written_to_unchanged() -> None:
     assert policy.comm("comm_msg", "d", dict(plain), (b"1",), "other") == (plain, [b"1"])
 
 
+def test_metadata_of_a_widget_s_message_is_its_version() -> None:
+    metadata = {"version": "2.1.0", "else": EVIL}
+    assert SAFE.comm_metadata(metadata, "jupyter.widget") == {"version": "2.1.0"}
+    assert SAFE.comm_metadata({"version": ["2"]}, "jupyter.widget") == {}
+    assert SAFE.comm_metadata(metadata, "other") == TRUSTED.comm_metadata(metadata, "jupyter.widget") == metadata
+
+
 def test_widget_makes_the_page_fetch_nothing_with_its_cookies() -> None:
-    assert opened({"_model_name": "ImageModel", "format": "url"}, "image")["format"] == "png"
-    assert "background" not in opened({"_model_name": "HTMLStyleModel", "background": "url(/logout)"}, "style")
+    for given in ("url", ["url"], "URL", "http://localhost/", "../x"):
+        assert opened(control("Image", format=given))["format"] == "png"
+    assert "background" not in opened(control("HTMLStyle", _view_name=None, background="url(/logout)"))

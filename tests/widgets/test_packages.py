@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from hopx_kernel.kernel.packages import FrontEndFiles
 from hopx_kernel.trust import TrustPolicy
 
 from .client import running
+
+_ids = itertools.count()
 
 MODULE = "export default { render({ el }) { el.textContent = 'drawn'; } };\n"
 
@@ -28,8 +31,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def opened(policy: TrustPolicy, state: dict[str, Any]) -> dict[str, Any]:
     state = {"_model_module": "anywidget", "_model_name": "AnyModel", **state}
-    data, _ = policy.comm("comm_open", "c", {"state": state}, ())
-    clean: dict[str, Any] = data["state"]
+    message = policy.comm("comm_open", f"c{next(_ids)}", {"state": state}, ())
+    assert message is not None
+    clean: dict[str, Any] = message[0]["state"]
+    return clean
+
+
+def updated(policy: TrustPolicy, state: dict[str, Any]) -> dict[str, Any]:
+    """What passes of the next message to the widget that was opened last."""
+    message = policy.comm("comm_msg", f"c{next(_ids) - 1}", {"method": "update", "state": state}, ())
+    assert message is not None
+    clean: dict[str, Any] = message[0]["state"]
     return clean
 
 
@@ -43,8 +55,19 @@ def test_files_of_a_named_package_pass(package: str) -> None:
 def test_anything_else_is_replaced_by_the_notice(package: str, text: object) -> None:
     policy = TrustPolicy(front_end_files=FrontEndFiles([package]))
     assert "was not run" in opened(policy, {"_esm": text})["_esm"]
-    data, _ = policy.comm("comm_msg", "c", {"method": "update", "state": {"_esm": text}}, ())
-    assert "was not run" in data["state"]["_esm"]
+    assert "was not run" in updated(policy, {"_esm": text})["_esm"]
+
+
+def test_values_of_a_named_package_s_widget_pass_without_what_a_page_would_fetch(package: str) -> None:
+    policy = TrustPolicy(front_end_files=FrontEndFiles([package]))
+    values = {"n": [1, {"text": "x < y"}], "address": "http://localhost/", "src": "logout"}
+    clean = opened(policy, {"_esm": MODULE, **values})
+    assert clean["n"] == values["n"] and not {"address", "src"} & set(clean)
+    assert clean["_view_name"] == "AnyView"
+    assert updated(policy, {"n": 2, "src": "//x", "_view_name": "HTMLView"}) == {"n": 2}
+    # What runs another module from now on is another widget.
+    opened(policy, {"_esm": MODULE})
+    assert set(updated(policy, {"_esm": "evil()", "n": 2})) == {"_esm"}
 
 
 def test_nothing_passes_where_no_package_is_named(package: str) -> None:

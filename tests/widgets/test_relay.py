@@ -359,9 +359,12 @@ def test_buffers_fewer_than_their_paths_do_no_harm(fresh: FrontEnd) -> None:
     assert messages[-1]["content"]["execution_state"] == "idle"
     code = """
     import comm
-    c = comm.create_comm(target_name="jupyter.widget", data={"state": {}, "buffer_paths": [["a"], ["b"]]}, buffers=[b"1"])
+    module = "@jupyter-widgets/controls"
+    state = {"_model_name": "ImageModel", "_model_module": module, "_view_name": "ImageView", "_view_module": module}
+    data = {"state": state, "buffer_paths": [["value"], ["format"]]}
+    c = comm.create_comm(target_name="jupyter.widget", data=data, buffers=[b"1"])
     """
     (opening,) = comm_messages(fresh.run(code))
-    assert (opening["content"]["data"]["buffer_paths"], opening["buffers"]) == ([["a"]], [b"1"])
+    assert (opening["content"]["data"]["buffer_paths"], opening["buffers"]) == ([["value"]], [b"1"])
     assert len(fresh.log_lines("names 2 places for 1 buffers")) == 1
     assert texts(fresh.run("print('here')")) == "here\n"

@@ -1,0 +1,81 @@
+"""Figures as data: what plotly, and a widget whose module the person has named, are given to draw.
+
+They are made of any keys. So here it is the values that are looked at: texts only typeset, and what a page would fetch
+is not in them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .values import MAX_DEPTH, REFUSED
+
+__all__ = ["clean_figure"]
+
+#: Keys whose strings a page asks for, besides those that say so by their end.
+_FETCHED = frozenset(
+    {"source", "src", "srcset", "href", "geojson", "accesstoken", "sourceattribution", "poster", "data-src"}
+)
+_FETCHED_ENDS = ("url", "uri", "urls", "server")
+_PICTURE = re.compile(r"data:image/[a-z0-9.+-]+(?:;[a-z0-9=-]+)*,[^<>\"'\s\\]*", re.ASCII | re.IGNORECASE)
+#: What is an address by its looks, wherever it stands.
+_ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:/|[/\\]{2}|(?:java|vb)script:|blob:|file:)", re.ASCII | re.IGNORECASE)
+#: Traces over maps, whose tiles a page fetches from wherever the map is told to be.
+_TILED = frozenset(f"{what}{where}" for what in ("scatter", "choropleth", "density") for where in ("map", "mapbox"))
+#: What else a ``style`` is than a map's, which may be an address.
+_STYLES = frozenset({"normal", "italic", "oblique", "white-bg"})
+_BASE64 = re.compile(r"[A-Za-z0-9+/=]*", re.ASCII)
+_PARTS = re.compile(r"[.\[\]]")
+_INHERITED = frozenset({"__proto__", "constructor", "prototype"})
+MAX_KEY = 1_000
+
+
+def clean_figure(value: Any, name: str = "", has_known_keys: bool = False, depth: int = 0) -> Any:
+    """A figure's data, layout or change, without what a page would fetch or run; `REFUSED` where it is none.
+
+    Parameters
+    ----------
+    name : str
+        The key that the value stands under.
+    has_known_keys : bool
+        Whether it is plotly's, which fetches by a few keys; what only looks like an address is then a text.
+    """
+    if value is None or type(value) in (int, float, bool):
+        return value
+    if type(value) is str:
+        return _string(value, name.lower(), has_known_keys)
+    if depth >= 2 * MAX_DEPTH:
+        return REFUSED
+    if type(value) in (list, tuple):
+        items = (clean_figure(each, name, has_known_keys, depth + 1) for each in value)
+        return [None if each is REFUSED else each for each in items]
+    return _mapping(value, name, has_known_keys, depth) if type(value) is dict else REFUSED
+
+
+def _mapping(value: dict[Any, Any], name: str, has_known_keys: bool, depth: int) -> Any:
+    clean = {}
+    for key, each in value.items():
+        if type(key) is not str or len(key) > MAX_KEY or _INHERITED.intersection(parts := _PARTS.split(key)):
+            continue
+        last = next((part for part in reversed(parts) if part and not part.isdecimal()), name)
+        item = clean_figure(each, last, has_known_keys, depth + 1)
+        if item is not REFUSED:
+            clean[key] = item
+    return clean
+
+
+def _string(text: str, name: str, has_known_keys: bool) -> Any:
+    from .css import loads_something
+    from .latex import calm_text
+
+    if name == "bdata":  # numbers, as plotly sends them
+        return text if _BASE64.fullmatch(text) else REFUSED
+    if name == "type" and text in _TILED:
+        return REFUSED
+    if name in _FETCHED or name.endswith(_FETCHED_ENDS) or name == "style":
+        return text if _PICTURE.fullmatch(text) or (name == "style" and text in _STYLES) else REFUSED
+    if not has_known_keys and _ADDRESS.match(text):
+        return REFUSED
+    # Of a text's tags plotly keeps their styles.
+    return calm_text(text.replace("<", "‹") if "<" in text and loads_something(text) else text)
