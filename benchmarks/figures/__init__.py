@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import first_print, library, lines, long_lines, memory, progress, restart, round_trip, sliders, start
+from . import first_print, library, lines, long_lines, markers, memory, progress, restart, round_trip, sliders, start
 from .base import Figure, Row, Sample
 
 __all__ = ["FIGURES", "Figure", "Row", "Sample"]
@@ -19,6 +19,7 @@ FIGURES: dict[str, Figure] = {
         memory.FLOOD,
         restart.FIGURE,
         progress.FIGURE,
+        markers.FIGURE,
         sliders.FIGURE,
         library.FIRST_LINE,
         library.LINES,

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol
 
 from ..errors import SandboxLostError
-from ..progress import RunDisplay
+from ..progress import RunDisplay, merge_report
 from ..protocol import Message
-from ..protocol.markers import MarkerParser
+from ..protocol.markers import MarkerParser, Merge
 from ..trust import TrustPolicy
 from .requests import Request
 from .shaping import StreamShaper
@@ -97,6 +97,11 @@ class RunOutput:
         self._held_until: float | None = None
         self._text_filter = {"stdout": trust.text_filter(), "stderr": trust.text_filter()}
 
+    @property
+    def merge(self) -> Merge | None:
+        """What makes one of reports that nobody could see one by one; None where there are no bars, and each is a line."""
+        return merge_report if self.display is None or self.display.options.bars else None
+
     async def feed(self, event: Message) -> None:
         """Take one event of the run, in order."""
         if event.msg_type not in _BESIDE_TEXT:
@@ -165,6 +170,7 @@ class RunOutput:
         if event.content["name"] == "stderr":
             self._take_text("stderr", event.content["text"])
             return
+        self._markers.merge = self.merge
         for part in self._markers.feed(event.content["text"]):
             if isinstance(part, str):
                 self._take_text("stdout", part)

@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 
 from ..errors import HopxKernelError, SandboxLostError
 from ..protocol import Message, RunnerOptions
-from ..protocol.markers import MarkerParser
+from ..protocol.markers import MarkerParser, Merge
 from ..session import EventHandler, Run, Session
 from .lines import BatchQueue
 from .owner import SandboxOwner
@@ -92,6 +92,10 @@ class Execution:
         self._given = 0
         self._markers = MarkerParser(self.msg_id)
         self._texts_taken = 0
+
+    def merge_reports(self, merge: Merge | None) -> None:
+        """Have printed reports that come too fast to be seen made one, from here on."""
+        self._markers.merge = merge
 
     async def start(self) -> None:
         self._queue = BatchQueue(QUEUE_EVENTS)

@@ -23,7 +23,7 @@ import anyio
 from ..errors import HopxKernelError, RemoteExecutionError
 from ..library import bridge
 from ..library.runs import SandboxRun
-from ..progress import ProgressOptions, RunDisplay, find_front_end
+from ..progress import ProgressOptions, RunDisplay, find_front_end, merge_report
 from ..protocol import Message
 from ..trust import TrustPolicy
 from .door import WIDGETS_NOTE, View, dropped_note
@@ -146,6 +146,7 @@ class RunView(View):
         self._attention = ExitStack()
         if run is not None:
             self._attention.enter_context(run._attended())
+            run._merge_reports(merge_report)
         self._has_noted_widgets = False
         self._interrupt_taken = False
 

@@ -4,18 +4,19 @@ r"""Progress markers in a text stream, as bash, Node and child processes print t
 ``__ERROR__{"message": ...}``: a marker, one JSON object, and the newline that ended it. They are found in the middle of
 a line and split over any number of chunks. What only looks like one is the text that it is.
 
-This module imports the standard library and `messages` only, and runs on Python 3.9.
+This module imports the standard library, `messages` and `marker_runs` only, and runs on Python 3.9.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Match, Optional, Tuple, Union
 
+from .marker_runs import last_of_run
 from .messages import Message
 
-__all__ = ["HOLD_SECONDS", "MAX_PAYLOAD_CHARS", "SURE_HOLD_SECONDS", "MarkerParser", "payload_event"]
+__all__ = ["HOLD_SECONDS", "MAX_PAYLOAD_CHARS", "SURE_HOLD_SECONDS", "MarkerParser", "Merge", "payload_event"]
 
 #: How long to wait for the rest of what may become a marker, in seconds: a prompt can end in ``_``, too. What cannot well
 #: be anything else waits longer, as whoever prints it may be slow, and so may the way.
@@ -27,13 +28,25 @@ MAX_PAYLOAD_CHARS = 1 << 20
 
 _MARKERS = ("__PROGRESS__", "__RESULT__", "__ERROR__")
 _MARKER = re.compile("__(PROGRESS|RESULT|ERROR)__")
+#: A marker, and where an object follows it the blanks between them.
+_WHOLE = re.compile(r"__(PROGRESS|RESULT|ERROR)__(?:([ \t]{0,4})(?=\{))?")
+#: Reads one JSON value at a place of a text, and gives it with its end.
+_SCAN = json.JSONDecoder(parse_constant=str).scan_once  # type: ignore[attr-defined]  # typeshed has its arguments only
 _PARTIALS = frozenset(marker[:length] for marker in _MARKERS for length in range(1, len(marker)))
 _LONGEST = max(map(len, _MARKERS))
 _INTEREST = re.compile(r'["{}\n\r]')
 _IN_STRING = re.compile(r'["\\\n\r]')
 #: Markers without a payload on one line, after which the rest of it is text: each is looked at to the line's end.
 _MAX_FAILURES = 16
+#: Reports of one text that are given though they could be merged, so that what is drawn from them has a shape.
+_MAX_KEPT = 32
+#: After so many that were merged, it is tried whether many more like them follow.
+_TRY_EVERY = 8
 _BLANKS = 4  # `__PROGRESS__ {...}`, from a shell's echo of two words, is meant as one
+
+
+#: ``merge(old, new, must)``: see `MarkerParser.merge`.
+Merge = Callable[[Dict[str, Any], Dict[str, Any], bool], bool]
 
 
 class MarkerParser:
@@ -44,12 +57,19 @@ class MarkerParser:
     parent_id : str
         The run's id, for the events.
 
+    Attributes
+    ----------
+    merge : callable, optional
+        ``merge(old, new, must)`` takes the content of a report into that of an earlier one of the same task, which has
+        not left yet; False where both are to be given, which it should not be when it `must`.
+
     Notes
     -----
     Between two calls at most an unfinished marker is held back: a part of its name, or a payload whose end has not come.
     """
 
     def __init__(self, parent_id: str = "") -> None:
+        self.merge: Optional[Merge] = None
         self._parent_id = parent_id
         self._held = ""
         self._scan: Optional[_PayloadScan] = None
@@ -82,7 +102,9 @@ class MarkerParser:
             elif self._eats_newline:
                 text = self._eat_newline(text)
             else:
-                text = self._look(text, parts)
+                if not self._failures:
+                    text = self._take_whole(text, parts)
+                text = self._look(text, parts) if text else ""
         return _joined(parts)
 
     def flush(self) -> List[Union[str, Message]]:
@@ -90,6 +112,39 @@ class MarkerParser:
         held = self._scan.text if self._scan is not None else self._held
         self._scan, self._held = None, ""
         return [held] if held else []
+
+    def _take_whole(self, text: str, parts: List[Union[str, Message]]) -> str:
+        """Markers that are whole, with the end of their line; gives what follows the last, for `_look`.
+
+        A program may print a million of them: each costs its JSON, and no copy of what comes after it.
+        """
+        position, kept, merged = 0, 0, 0
+        reports: Dict[Any, Message] = {}
+        while True:
+            match = _WHOLE.search(text, position)
+            whole = _read_whole(text, match) if match is not None and match.lastindex == 2 else None
+            if match is None or whole is None:
+                return text[position:]
+            content, end = whole
+            if match.start() > position:
+                parts.append(text[position : match.start()])
+            position = end
+            msg_type, is_merged = _MSG_TYPES[match.group(1)], False
+            if self.merge is None or msg_type != "progress":
+                reports.clear()
+            else:
+                last = reports.get(content.get("task"))
+                is_merged = last is not None and self.merge(last.content, content, kept >= _MAX_KEPT)
+            if is_merged:
+                merged += 1
+                if not merged % _TRY_EVERY:
+                    position = last_of_run(text, position, content)
+            else:
+                event = Message(msg_type, content, parent_id=self._parent_id)
+                parts.append(event)
+                kept += 1
+                if msg_type == "progress":
+                    reports[content.get("task")] = event
 
     def _eat_newline(self, text: str) -> str:
         if text == "\r":
@@ -134,6 +189,25 @@ class MarkerParser:
         parts.append(event)
         self._eats_newline = True
         return rest
+
+
+def _read_whole(text: str, match: Match[str]) -> Optional[Tuple[Dict[str, Any], int]]:
+    """The content of a marker that is whole on its line, and where what follows it begins; None for all others."""
+    start = match.end()
+    try:
+        payload, end = _SCAN(text, start)
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    if end - start >= MAX_PAYLOAD_CHARS or text.find("\n", start, end) >= 0 or text.find("\r", start, end) >= 0:
+        return None
+    content = _payload_content(match.group(1), payload)
+    if content is None:
+        return None
+    if text.startswith("\n", end):
+        return content, end + 1
+    if text.startswith("\r", end) or end == len(text):
+        return None  # whether what comes next belongs to it is for `_eat_newline` to see
+    return content, end
 
 
 class _PayloadScan:
@@ -225,19 +299,24 @@ def payload_event(kind: str, payload: Any, parent_id: str = "") -> Optional[Mess
     kind : {"PROGRESS", "RESULT", "ERROR"}
     payload : any JSON value
     """
-    if not isinstance(payload, dict) or payload.get("type", kind.lower()) != kind.lower():
+    content = _payload_content(kind, payload)
+    return None if content is None else Message(_MSG_TYPES[kind], content, parent_id=parent_id)
+
+
+def _payload_content(kind: str, payload: Any) -> Optional[Dict[str, Any]]:
+    if not isinstance(payload, dict) or payload.get("type", _TYPES[kind]) != _TYPES[kind]:
         return None
-    made = _CONTENTS[kind](payload)
-    return None if made is None else Message(_MSG_TYPES[kind], made, parent_id=parent_id)
+    return _CONTENTS[kind](payload)
 
 
 def _progress(payload: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-    content = {key: payload[key] for key in _PROGRESS_KEYS if payload.get(key) is not None}
+    content = {key: value for key, value in payload.items() if value is not None and key in _PROGRESS_KEYS}
     if not content:
         return None
-    content["message"] = _as_text(content.get("message", ""))
-    for key in ("task", "parent"):
-        if key in content:
+    if type(content.get("message")) is not str:
+        content["message"] = _as_text(content.get("message", ""))
+    for key in _NAMES:
+        if key in content and type(content[key]) is not str:
             content[key] = _as_text(content[key])
     return content
 
@@ -275,7 +354,11 @@ def _joined(parts: List[Union[str, Message]]) -> List[Union[str, Message]]:
     return result
 
 
-_PROGRESS_KEYS = ("message", "percent", "data", "task", "current", "total", "unit", "state", "parent", "omitted")
+_NAMES = ("task", "parent")
+_TYPES = {"PROGRESS": "progress", "RESULT": "result", "ERROR": "error"}
+_PROGRESS_KEYS = frozenset(
+    ("message", "percent", "data", "task", "current", "total", "unit", "state", "parent", "omitted")
+)
 _MSG_TYPES = {"PROGRESS": "progress", "RESULT": "result", "ERROR": "alert"}
 _CONTENTS: Dict[str, Callable[[Dict[str, Any]], Optional[Dict[str, Any]]]] = {
     "PROGRESS": _progress,

@@ -77,6 +77,21 @@ def test_flood_of_text_and_markers_in_turn_stays_few_messages(kernel: Kernel) ->
     assert "✓ work" in output.record
 
 
+@pytest.mark.parametrize("writer", ["cell", "child"])
+def test_flood_of_markers_leaves_the_last_and_all_of_the_text(kernel: Kernel, writer: str) -> None:
+    code = (
+        "for i in range(100_001):\n"
+        "    if not i % 10_000: print('line', i)\n"
+        '    print(\'__PROGRESS__{"message": "step %d", "percent": %s}\' % (i, i / 1000))\n'
+        "print('end')"
+    )
+    if writer == "child":
+        code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {code!r}])\nNone"
+    output = kernel.run(code)
+    assert output.text == "".join(f"line {i}\n" for i in range(0, 100_001, 10_000)) + "end\n"
+    assert "✓ step 100000" in output.record and "100 %" in output.record
+
+
 def test_marker_that_cannot_be_read_is_the_text_that_it_is(kernel: Kernel) -> None:
     deep = '__PROGRESS__{"message":"x","data":' + "[" * 10_000 + "]" * 10_000 + "}"
     output = kernel.run("print('__PROGRESS__{\"message\":\"x\",\"data\":' + '[' * 10_000 + ']' * 10_000 + '}')")

@@ -206,6 +206,7 @@ class _RunView(View):
         self._scope: anyio.CancelScope | None = None
         self._attention = ExitStack()
         self._attention.enter_context(run._attended())
+        run._merge_reports(door.use.output.merge)
 
     def follow(self) -> None:
         with self._attention:
