@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from .errors import RemoteExecutionError, SandboxLostError
 from .protocol import Message
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RUN_QUEUE_EVENTS", "Reply", "Run"]
 
-#: Events that wait for whoever iterates over a run. When they are this many, the session reads no further, the
-#: runner's log fills, and the code in the sandbox waits.
+#: Events that wait for whoever iterates over a run. When they are this many, the session acknowledges nothing more, the
+#: runner's log fills, and the code in the sandbox waits. Of a run that has ended, all there are wait here.
 RUN_QUEUE_EVENTS = 256
 
 
@@ -38,10 +38,17 @@ class Run:
     def __init__(self, session: Session, msg_id: str) -> None:
         self.msg_id = msg_id
         self.reply: dict[str, Any] | None = None
+        #: Its limit of time, and when it began to count, on the session's clock.
+        self.timeout_seconds: float | None = None
+        self.began: float | None = None
+        #: Whether an ``error`` has been told of it, and whether its limit passed and nobody ended it.
+        self.has_error = self.is_late = False
         self._session = session
         self._ended = anyio.Event()
-        self._sender: MemoryObjectSendStream[Message] | None = None
-        self._receiver: MemoryObjectReceiveStream[Message] | None = None
+        self._queue: deque[Message] | None = None
+        self._is_open = False
+        self._is_bounded = True
+        self._changed = anyio.Event()
 
     async def wait(self) -> dict[str, Any]:
         """Wait for the end, without raising for what the code did; gives the reply's content."""
@@ -50,10 +57,10 @@ class Run:
         return self.reply
 
     async def interrupt(self) -> dict[str, Any]:
-        """Interrupt the run, as `Session.interrupt`; does nothing once it has ended."""
+        """Interrupt this run and no other, as `Session.interrupt`; once it has ended, the answer is that it was too late."""
         if self._ended.is_set():
-            return {"status": "ok", "stopped": True, "kept": True}
-        return await self._session.interrupt()
+            return {"status": "ok", "stopped": True, "kept": True, "too_late": True}
+        return await self._session.interrupt(self.msg_id)
 
     async def send_input(self, value: str) -> None:
         """Answer the run's ``input_request``."""
@@ -69,36 +76,53 @@ class Run:
 
     def open_queue(self) -> None:
         """Keep the events for whoever iterates, instead of giving them to the session's `on_event`."""
-        self._sender, self._receiver = anyio.create_memory_object_stream[Message](RUN_QUEUE_EVENTS)
+        self._queue, self._is_open = deque(), True
 
     def close_queue(self) -> None:
         """Take no more events: nobody iterates any longer."""
-        if self._sender is not None and self._receiver is not None:
-            self._sender.close()
-            self._receiver.close()
+        if self._queue is not None:
+            self._is_open = False
+            self._queue.clear()
+            self._tell()
+
+    def release(self) -> None:
+        """Note that its end is here or on its way: that waits behind no full queue."""
+        self._is_bounded = False
+        self._tell()
 
     async def take(self, event: Message) -> bool:
         """Queue an event; false when events of this run go to `on_event`."""
-        if self._sender is None:
+        if self._queue is None:
             return False
-        try:
-            await self._sender.send(event)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # the block was left while the code still ran
+        while self._is_open and self._is_bounded and len(self._queue) >= RUN_QUEUE_EVENTS:
+            await self._changed.wait()
+        if self._is_open:  # else the block was left while the code still ran
+            self._queue.append(event)
+            self._tell()
         return True
 
     def finish(self, content: dict[str, Any]) -> None:
         """Note the end, with the reply's content."""
         self.reply = content
         self._ended.set()
-        if self._sender is not None:
-            self._sender.close()
+        self.release()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        if self._receiver is None:
+        if self._queue is None:
             raise RuntimeError("this run's events go to the session's on_event")
-        async for event in self._receiver:
-            yield event
+        while True:
+            while self._queue:
+                event = self._queue.popleft()
+                if len(self._queue) == RUN_QUEUE_EVENTS - 1:
+                    self._tell()
+                yield event
+            if self._ended.is_set() or not self._is_open:
+                return
+            await self._changed.wait()
 
 
 class Reply:
@@ -108,6 +132,11 @@ class Reply:
         self._event = anyio.Event()
         self._content: dict[str, Any] = {}
         self._error: SandboxLostError | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has come, or never will."""
+        return self._event.is_set()
 
     def set(self, content: dict[str, Any]) -> None:
         self._content = content

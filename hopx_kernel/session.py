@@ -1,13 +1,14 @@
 """The host's client of one runner: one interpreter, one namespace.
 
-Imports anyio and the layers below; knows nothing of Jupyter's sockets. Every request ends in exactly one reply: when
-the byte stream ends first, the session makes the replies itself, and they say that the sandbox was lost.
+Imports anyio and the layers below; knows nothing of Jupyter's sockets. Every request ends in exactly one reply, within a
+stated time: when the byte stream ends first, or nothing comes any more, the session makes the replies itself, and they
+say that the sandbox was lost.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -15,12 +16,13 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from .errors import ProtocolError, RemoteProtocolError, SandboxLostError
-from .protocol import HostConnection, Message, RunnerOptions
+from .errors import SandboxLostError, SandboxTimeoutError
+from .exchange import EventHandler, Exchange
+from .protocol import Message, RunnerOptions
 from .run import Reply, Run
-from .sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
+from .sandboxes.base import BaseSandbox, SandboxProcess
 
-__all__ = ["Run", "Session"]
+__all__ = ["EventHandler", "Run", "Session"]
 
 #: How long a runner may take to say hello, in seconds: importing IPython from a cold disk takes a few.
 HELLO_TIMEOUT_SECONDS = 60.0
@@ -28,10 +30,14 @@ HELLO_TIMEOUT_SECONDS = 60.0
 #: How long leaving an `execute` block waits for the code to stop, in seconds.
 INTERRUPT_TIMEOUT_SECONDS = 5.0
 
-#: What a runner's own stderr may hold of its last words, in bytes.
-_LAST_WORDS_BYTES = 8192
+#: How long a request may take that the runner answers by itself or asks its interpreter, which has ten, in seconds.
+REQUEST_TIMEOUT_SECONDS = 20.0
 
-EventHandler = Callable[[Message], Awaitable[None]]
+#: How long a fresh interpreter may take, in seconds.
+RESTART_TIMEOUT_SECONDS = 60.0
+
+#: How much later than the runner should have answered an interrupt the host does so, in seconds.
+INTERRUPT_LATE_SECONDS = 3.0
 
 
 class Session:
@@ -56,14 +62,8 @@ class Session:
         #: What the runner said of itself: its ``hello_reply``'s content.
         self.runner_info: dict[str, Any] = {}
         self._on_event = on_event
-        self._connection = HostConnection()
         self._process: SandboxProcess | None = None
-        self._send_lock = anyio.Lock()
-        self._runs: dict[str, Run] = {}
-        self._replies: dict[str, Reply] = {}
-        self._lost: SandboxLostError | None = None
-        self._ended = anyio.Event()
-        self._last_words = b""
+        self._exchange: Exchange | None = None
         self._exit_stack = AsyncExitStack()
 
     async def __aenter__(self) -> Session:
@@ -83,12 +83,26 @@ class Session:
     @property
     def is_lost(self) -> bool:
         """Whether the runner's byte stream has ended; nothing can be run any more."""
-        return self._lost is not None
+        return self._exchange is not None and self._exchange.lost is not None
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the runner has said nothing while something waited for it; 0 until three heartbeats are missing."""
+        watchdog = None if self._exchange is None else self._exchange.watchdog
+        return watchdog.silent_seconds if watchdog is not None and watchdog.is_silent else 0.0
 
     async def wait_lost(self) -> SandboxLostError:
         """Wait until the runner's byte stream ends, by a crash or by `aclose`; gives what is known of the cause."""
-        await self._ended.wait()
-        return self._lost or SandboxLostError("the session was closed")
+        exchange = self._open()
+        await exchange.ended.wait()
+        return exchange.lost or SandboxLostError("the session was closed")
+
+    def refresh(self) -> None:
+        """Count on the variables of the present interpreter: whoever runs code knows that those of another are gone.
+
+        Else a run that follows the death of an interpreter is refused, with an error that says so.
+        """
+        self._open().refresh()
 
     # ------------------------------------------------------------------ requests
 
@@ -112,9 +126,9 @@ class Session:
             yield run
         finally:
             run.close_queue()
-            if run.reply is None and run.msg_id in self._runs:
+            if run.reply is None and self._exchange is not None and run.msg_id in self._exchange.runs:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(INTERRUPT_TIMEOUT_SECONDS):
-                    await self.interrupt()
+                    await run.interrupt()
 
     async def start_run(
         self,
@@ -134,7 +148,8 @@ class Session:
         Parameters
         ----------
         timeout_seconds : float, optional
-            After this long the code is interrupted, and some seconds later its interpreter ended.
+            After this long the code is interrupted, and some seconds later its interpreter ended; should the runner do
+            neither, the sandbox is given up.
         cell_id : str, optional
             The notebook's id of the cell, for tracebacks.
         execution_count : int, optional
@@ -143,7 +158,7 @@ class Session:
         The others are those of the Jupyter ``execute_request``. Raises as `execute` does.
         """
         run = Run(self, msg_id or uuid.uuid4().hex)
-        options = {
+        options: dict[str, Any] = {
             "silent": silent,
             "store_history": store_history,
             "user_expressions": user_expressions or {},
@@ -175,54 +190,73 @@ class Session:
         """Content of an ``is_complete_reply``."""
         return await self.request("is_complete_request", {"code": code})
 
-    async def interrupt(self) -> dict[str, Any]:
-        """Interrupt what runs.
+    async def interrupt(self, run_id: str | None = None) -> dict[str, Any]:
+        """Interrupt a run, and no other that has taken its place.
+
+        Parameters
+        ----------
+        run_id : str, optional
+            The run's id; ``""`` for code that belongs to no run, as callbacks of comms do; None for whatever runs.
 
         Returns
         -------
         dict
-            ``status``, ``stopped`` (whether the code has stopped), ``kept`` (whether variables were kept) and, where
-            it did not stop, ``evalue``.
+            ``status``, ``stopped`` (whether the code has stopped), ``kept`` (whether variables were kept), where it did
+            not stop ``evalue``, and ``too_late`` where the run had ended before.
         """
-        return await self.request("interrupt_request", {})
+        content = {} if run_id is None else {"run_id": run_id}
+        try:
+            late = self.options.interrupt_grace_seconds + INTERRUPT_LATE_SECONDS
+            return await self.request("interrupt_request", content, timeout_seconds=late)
+        except SandboxTimeoutError as exc:
+            return {"status": "ok", "stopped": False, "kept": True, "evalue": str(exc)}
 
     async def restart(self) -> dict[str, Any]:
         """Replace the interpreter by a fresh one; files stay, variables go, a run that goes on ends with an error."""
-        return await self.request("restart_request", {})
+        return await self.request("restart_request", {}, timeout_seconds=RESTART_TIMEOUT_SECONDS)
 
-    async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
+    async def request(
+        self, msg_type: str, content: dict[str, Any], *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
         """Send a request and wait for its reply's content.
 
-        Raises `SandboxLostError` when the sandbox is, or gets, lost, and `LocalProtocolError` for what cannot be sent.
+        Raises `SandboxLostError` when the sandbox is, or gets, lost, `SandboxTimeoutError` when nothing comes in time,
+        and `LocalProtocolError` for what cannot be sent.
         """
+        exchange = self._open()
         msg_id = uuid.uuid4().hex
-        reply = self._replies[msg_id] = Reply()
+        data = exchange.connection.send(Message(msg_type, content, msg_id=msg_id))
+        reply = exchange.replies[msg_id] = Reply()
+        exchange.want()
         try:
-            await self.send(Message(msg_type, content, msg_id=msg_id))
-            return await reply.wait()
+            with anyio.move_on_after(timeout_seconds):
+                await exchange.send(data)
+                return await reply.wait()
         finally:
-            self._replies.pop(msg_id, None)
+            exchange.replies.pop(msg_id, None)
+        raise SandboxTimeoutError(f"the sandbox has not answered the {msg_type} within {timeout_seconds:g} s")
 
     async def send(self, message: Message) -> None:
         """Send a message that has no reply: comm messages, input.
 
         Raises `SandboxLostError` and `LocalProtocolError`.
         """
-        await self._send_bytes(self._connection.send(message))
+        exchange = self._open()
+        await exchange.send(exchange.connection.send(message))
 
     async def aclose(self) -> None:
         """Shut the runner down, killing it when it does not go by itself. May be called twice."""
         if self._process is None or self._process.returncode is not None:
             return
         with anyio.CancelScope(shield=True):
-            if self._lost is None:
+            if not self.is_lost:
                 with anyio.move_on_after(1):
                     try:
                         await self.request("shutdown_request", {})
                         await self._process.wait()
                     except SandboxLostError:
                         pass
-            with anyio.move_on_after(5):
+            with anyio.move_on_after(2):
                 try:
                     await self._process.kill()
                 except SandboxLostError:
@@ -230,119 +264,48 @@ class Session:
 
     # ------------------------------------------------------------------ inside
 
+    def _open(self) -> Exchange:
+        if self._exchange is None:
+            raise SandboxLostError("the session is not open")
+        return self._exchange
+
     async def _start(self) -> None:
         await self.sandbox.start()
         self._process = process = await self.sandbox.start_runner(self.options)
         self._exit_stack.push_async_callback(process.stream.aclose)
         group: TaskGroup = await self._exit_stack.enter_async_context(anyio.create_task_group())
-        self._exit_stack.callback(group.cancel_scope.cancel)
+        exchange = self._exchange = Exchange(self.sandbox, process, self.options, self._on_event)
+        self._exit_stack.push_async_callback(exchange.stop)
         self._exit_stack.push_async_callback(self.aclose)
-        hello = Reply()
-        self._replies["hello"] = hello
-        group.start_soon(self._read)
-        if process.stderr is not None:
-            group.start_soon(self._read_stderr)
-        await self._send_bytes(self._connection.hello("hello"))
+        hello = exchange.replies["hello"] = Reply()
+        exchange.start(group)
+        await exchange.send(exchange.connection.hello("hello"))
         with anyio.move_on_after(HELLO_TIMEOUT_SECONDS) as scope:
             self.runner_info = await hello.wait()
+        exchange.replies.pop("hello", None)
         if scope.cancelled_caught:
             raise SandboxLostError(f"the runner said nothing for {HELLO_TIMEOUT_SECONDS:.0f} s")
 
     async def _send_run(self, run: Run, code: str, options: dict[str, Any]) -> None:
+        exchange = self._open()
         content = {"code": code, **{key: value for key, value in options.items() if value is not None}}
-        data = self._connection.send(Message("execute_request", content, msg_id=run.msg_id))
-        if self._lost is not None:
-            raise self._lost
-        self._runs[run.msg_id] = run
+        if exchange.generation is not None:
+            content["generation"] = exchange.generation
+        data = exchange.connection.send(Message("execute_request", content, msg_id=run.msg_id))
+        if exchange.lost is not None:
+            raise exchange.lost
+        run.timeout_seconds = options.get("timeout_seconds")
+        exchange.runs[run.msg_id] = run
+        exchange.want()
         try:
-            await self._send_bytes(data)
+            await exchange.send(data)
         except SandboxLostError:
-            # The reader sees the same end and ends the run with it: one terminal event, not an error beside it.
+            # The exchange sees the same end and ends the run with it: one terminal event, not an error beside it.
             return
         except BaseException:
-            self._runs.pop(run.msg_id, None)
+            # It may be on its way all the same, and is none of anybody's any more.
+            if run.msg_id in exchange.runs:
+                exchange.sender.post(
+                    exchange.connection.send(Message("interrupt_request", {"run_id": run.msg_id}, msg_id="abandoned"))
+                )
             raise
-
-    async def _send_bytes(self, data: bytes) -> None:
-        if self._lost is not None:
-            raise self._lost
-        if self._process is None:
-            raise SandboxLostError("the session is not open")
-        async with self._send_lock:
-            # A frame that is cut by a cancellation would garble every later one.
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._process.stream.send(data)
-                except (anyio.BrokenResourceError, anyio.ClosedResourceError) as exc:
-                    raise SandboxLostError("the sandbox no longer takes requests") from exc
-
-    async def _read(self) -> None:
-        """Read the runner's events until they end, and then end everything that waits for one."""
-        assert self._process is not None
-        cause = "the runner's stream ended"
-        try:
-            while True:
-                self._connection.receive_data(await self._process.stream.receive())
-                await self._take_messages()
-        except anyio.EndOfStream:
-            try:
-                self._connection.receive_eof()
-            except RemoteProtocolError as exc:
-                cause = str(exc)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            cause = "the sandbox broke the connection"
-        except ProtocolError as exc:
-            cause = str(exc)
-        finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-                await self._lose(cause)
-
-    async def _take_messages(self) -> None:
-        while (event := self._connection.next_message()) is not None:
-            reply = self._replies.get(event.parent_id)
-            if reply is not None and event.msg_type.endswith("_reply"):
-                reply.set(event.content)
-            elif event.msg_type == "protocol_error":
-                raise RemoteProtocolError(f"the runner refused a request: {event.content['evalue']}")
-            else:
-                await self._deliver(event)
-            acknowledgement = self._connection.acknowledgement(force=event.is_terminal)
-            if acknowledgement:
-                await self._send_bytes(acknowledgement)
-
-    async def _deliver(self, event: Message) -> None:
-        run = self._runs.get(event.parent_id)
-        if not (run is not None and await run.take(event)) and self._on_event is not None:
-            await self._on_event(event)
-        if run is not None and event.is_terminal:
-            self._runs.pop(run.msg_id, None)
-            run.finish(event.content)
-
-    async def _read_stderr(self) -> None:
-        assert self._process is not None and self._process.stderr is not None
-        try:
-            async for data in self._process.stderr:
-                self._last_words = (self._last_words + data)[-_LAST_WORDS_BYTES:]
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass
-
-    async def _lose(self, cause: str) -> None:
-        if self.sandbox.state is SandboxState.KILLED:
-            cause = "it was killed"  # by this program, whatever the stream said of it
-        words = self._last_words.decode("utf-8", "replace").strip()
-        self._lost = SandboxLostError(f"The sandbox was lost: {cause}." + (f"\n{words}" if words else ""))
-        for reply in list(self._replies.values()):
-            reply.fail(self._lost)
-        content = {
-            "status": "error",
-            "ename": SandboxLostError.__name__,
-            "evalue": str(self._lost),
-            "traceback": [],
-            "stopped": True,
-            "kept": False,
-        }
-        for run in list(self._runs.values()):
-            error = {key: content[key] for key in ("ename", "evalue", "traceback")}
-            await self._deliver(Message("error", error, parent_id=run.msg_id))
-            await self._deliver(Message("execute_reply", dict(content), parent_id=run.msg_id))
-        self._ended.set()

@@ -54,6 +54,7 @@ class ScriptedRunner(ByteStream):
         self._changed = anyio.Event()
         self._eof = False
         self._broken = False
+        self._is_stopped = False
 
     def emit(self, message: Message) -> None:
         """Send an event that no request asked for."""
@@ -69,6 +70,16 @@ class ScriptedRunner(ByteStream):
         self._eof, self._broken = True, broken
         self._wake()
 
+    def stop(self) -> None:
+        """Take and say nothing more, as a process does that was stopped by a signal."""
+        self._is_stopped = True
+
+    def go_on(self) -> None:
+        """Take and say what has waited since `stop`."""
+        self._is_stopped = False
+        self._take()
+        self._wake()
+
     async def wait_ended(self) -> None:
         """Wait until the stream has ended."""
         while not self._eof:
@@ -80,7 +91,7 @@ class ScriptedRunner(ByteStream):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Bytes from the script; waits for some."""
-        while not self._output:
+        while not self._output or self._is_stopped:
             if self._broken:
                 raise anyio.BrokenResourceError
             if self._eof:
@@ -97,10 +108,18 @@ class ScriptedRunner(ByteStream):
         if self._eof:
             raise anyio.BrokenResourceError
         self.connection.receive_data(item)
+        self._take()
+
+    def _take(self) -> None:
+        if self._is_stopped:
+            return
         while (request := self.connection.next_message()) is not None:
             self.requests.append(request)
             if request.msg_type == "hello":
                 self.emit_bytes(b"".join(self.connection.answer_hello(request, {"pid": 1, "python_version": "3.9.0"})))
+                continue
+            if request.msg_type == "heartbeat":
+                self.emit(Message("heartbeat", {"state": "idle"}))
                 continue
             for event in self._script(request):
                 self.emit(event)

@@ -34,7 +34,10 @@ ALLOWED: dict[str, set[str]] = {
     "runner": {"errors", "library.inside", "protocol"},
     "sandboxes": {"errors", "protocol", "runner", "scratch"},
     "run": {"errors", "protocol"},
-    "session": {"errors", "protocol", "run", "sandboxes"},
+    "sender": {"errors"},
+    "watchdog": set(),
+    "exchange": {"errors", "protocol", "run", "sandboxes", "sender", "watchdog"},
+    "session": {"errors", "exchange", "protocol", "run", "sandboxes"},
     "testing": {"errors", "protocol", "sandboxes"},
     # the library
     "library.pending": {"loops"},
@@ -100,6 +103,9 @@ ALLOWED: dict[str, set[str]] = {
     "kernel.crossing": {"loops"},
     "kernel.keeper": {"errors", "protocol", "sandboxes", "session"},
     "kernel.output": {"errors", "progress", "protocol", "kernel.requests", "kernel.shaping", "kernel.spool", "trust"},
+    "kernel.arrivals": {"kernel.requests"},
+    "kernel.outputs": {"config", "kernel.output", "progress"},
+    "kernel.replies": {"trust"},
     "kernel.voila": {"kernel.output", "progress", "kernel.requests"},
     "kernel.beside": {
         *("library.bridge", "config", "kernel.crossing", "errors", "library.inside", "magics", "kernel.output"),
@@ -107,12 +113,15 @@ ALLOWED: dict[str, set[str]] = {
     },
     "kernel.execution": {
         *(
+            "kernel.arrivals",
             "kernel.beside",
             "config",
             "errors",
             "kernel.history",
             "kernel.keeper",
             "kernel.output",
+            "kernel.outputs",
+            "kernel.replies",
             "progress",
             "protocol",
             "kernel.requests",
@@ -183,7 +192,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernel.spool": set(),
     # Of Jupyter's packages the kernel's own process takes none but traitlets and, for its directories, jupyter_core:
     # the others would be half of its memory.
-    **{f"kernel.{name}": set() for name in ("history", "parent", "requests", "wire")},
+    **{f"kernel.{name}": set() for name in ("arrivals", "history", "parent", "requests", "wire")},
     "kernel": {"anyio", "comm", "jupyter_core", "psutil", "traitlets", "zmq"},
     # Imported with the first line or cell of %sandbox.
     "kernel.beside": {"anyio", "IPython"},
@@ -191,6 +200,9 @@ THIRD_PARTY: dict[str, set[str]] = {
     "progress.view": {"ipywidgets", "anywidget", "traitlets"},
     "sandboxes": {"anyio"},
     "run": {"anyio"},
+    "sender": {"anyio"},
+    "watchdog": set(),
+    "exchange": {"anyio"},
     "session": {"anyio"},
     "testing": {"anyio"},
     "library.sandbox": {"anyio"},

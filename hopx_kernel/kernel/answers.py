@@ -165,8 +165,8 @@ class Answers:
     async def _connect(self, _: Request) -> dict[str, Any]:
         return {"status": "ok", **{f"{name}_port": port for name, port in self._ports.items()}}
 
-    async def _interrupt(self, _: Request) -> dict[str, Any]:
-        return await self._cells.interrupt()
+    async def _interrupt(self, request: Request) -> dict[str, Any]:
+        return await self._cells.interrupt(self._cells.arrivals.take_target(request.msg_id))
 
     async def _shutdown(self, request: Request) -> dict[str, Any]:
         restart = request.get("restart", bool, False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -24,20 +23,20 @@ from ..run import Run
 from ..sandboxes.base import BaseSandbox
 from ..session import Session
 from ..trust import TrustPolicy
+from .arrivals import Arrivals
 from .beside.service import Beside
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
+from .outputs import Outputs, progress_options
 from .packages import FrontEndFiles
+from .replies import clean_reply
 from .requests import ExecuteRequest, Request, error_content
 from .shaping import StreamShaper
 from .spool import Spool, SpoolDirectory
 from .voila import VoilaPage
 
 __all__ = ["Cells"]
-
-#: Runs and comm messages whose late output still finds its parent.
-REMEMBERED_PARENTS = 1000
 
 _PAGE_LOST = "The sandbox behind this page has ended. Reload the page to start again."
 _FRESH = "A fresh sandbox was started: variables and files of the one before are gone.\n"
@@ -89,12 +88,13 @@ class Cells:
         self._history = history
         self._limit_bytes = config.output_limit_bytes(behind_server)
         self._spools = SpoolDirectory()
-        self._outputs: OrderedDict[str, RunOutput] = OrderedDict()
-        self._comm_outputs: OrderedDict[str, RunOutput] = OrderedDict()
+        self._outputs = Outputs()
         self._current: RunOutput | None = None
         self._current_run: Run | None = None
         self._starting: anyio.CancelScope | None = None
-        self._notice = ""
+        #: The cells that have arrived: for whom Stops are, and who counts on variables that are gone.
+        self.arrivals = Arrivals()
+        self._told_generation = 0
         self._voila = VoilaPage(publisher)
         #: The sandboxes that cells make beside theirs.
         self.beside = Beside(config, self._send, self._ask_person)
@@ -114,8 +114,7 @@ class Cells:
         """End the sandboxes and forget everything."""
         await self.beside.close()
         await self.keeper.close()
-        for output in [*self._outputs.values(), *self._comm_outputs.values()]:
-            output.close()
+        self._outputs.close()
         self._spools.close()
         self._history.close()
 
@@ -123,7 +122,12 @@ class Cells:
 
     async def execute(self, request: Request) -> dict[str, Any]:
         """Run a cell; gives the content of its reply. Raises `MalformedRequestError`."""
-        fields = ExecuteRequest.read(request)
+        try:
+            return await self._execute_cell(request, ExecuteRequest.read(request))
+        finally:
+            self.arrivals.end(request.msg_id)
+
+    async def _execute_cell(self, request: Request, fields: ExecuteRequest) -> dict[str, Any]:
         if self._voila.swallows(fields):
             return {"status": "ok", "execution_count": self.execution_count, "user_expressions": {}, "payload": []}
         count = self.execution_count + 1
@@ -148,9 +152,9 @@ class Cells:
     async def _execute(self, request: Request, fields: ExecuteRequest, output: RunOutput, count: int) -> dict[str, Any]:
         try:
             async with self.way:
-                session = await self._get_session()
-                if not fields.silent:
-                    self._tell_notice(output)
+                session = await self._get_session(request.msg_id)
+                if (refusal := self._tell_loss(request, fields, output, session)) is not None:
+                    return self._end_with(output, refusal)
                 run = self._current_run = await session.start_run(
                     fields.code,
                     msg_id=request.msg_id,
@@ -163,23 +167,36 @@ class Cells:
                     execution_count=count,
                 )
         except (HopxKernelError, KeyboardInterrupt) as exc:
-            content = error_content(exc)
-            output.publish_error({key: content[key] for key in ("ename", "evalue", "traceback")})
-            if output.display is not None:
-                output.display.finish(content)
-            return content
-        return self._reply_content(await run.wait())
+            return self._end_with(output, error_content(exc))
+        if self.arrivals.is_stopped(request.msg_id) and self._group is not None:  # while it was being sent
+            self._group.start_soon(run.interrupt)
+        content = await run.wait()
+        if content.get("kept") is False and not fields.silent:
+            # Its error says so: with the interpreter's end, or with that of the sandbox.
+            self.arrivals.forget_loss()
+            self._told_generation = self.keeper.generation
+        return clean_reply(content, self.trust, is_trusted=self._config.trust == "trusted")
 
-    async def _get_session(self) -> Session:
+    def _end_with(self, output: RunOutput, content: dict[str, Any]) -> dict[str, Any]:
+        """End a cell that does not run with an error of the kernel's own."""
+        output.publish_error({key: content[key] for key in ("ename", "evalue", "traceback")})
+        if output.display is not None:
+            output.display.finish(content)
+        return content
+
+    async def _get_session(self, msg_id: str) -> Session:
         """The session, which may have to start. Raises `SandboxStartError`, and `KeyboardInterrupt` when interrupted."""
-        if (session := self.keeper.current) is not None:
-            return session
-        try:
-            with anyio.CancelScope() as self._starting:
-                return await self.keeper.session()
-        finally:
-            self._starting = None
-        raise KeyboardInterrupt("interrupted while the sandbox was starting")
+        session = self.keeper.current
+        with anyio.CancelScope() as self._starting:
+            try:
+                session = session or await self.keeper.session()
+            finally:
+                self._starting = None
+        if session is None:
+            raise KeyboardInterrupt("interrupted while the sandbox was starting")
+        if self.arrivals.is_stopped(msg_id):
+            raise KeyboardInterrupt("interrupted before it began")
+        return session
 
     async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
         """Ask the interpreter something beside the runs. Raises `SandboxError`."""
@@ -197,24 +214,35 @@ class Cells:
             raise SandboxLostError("there is no sandbox")
         await session.send(message)
 
-    async def interrupt(self) -> dict[str, Any]:
-        """Interrupt what runs; gives the content of an ``interrupt_reply``. Harmless when nothing does."""
-        if self._starting is not None:
-            self._starting.cancel()
-        self._give_up_question()
-        session, output = self.keeper.current, self._current
+    async def interrupt(self, target: str | None = "") -> dict[str, Any]:
+        """Interrupt a cell; gives the content of an ``interrupt_reply``.
+
+        `target` is the cell's id, ``""`` for code of no cell, and None for a cell that has ended.
+        """
+        too_late = {"status": "ok", "stopped": True, "kept": True, "too_late": True}
+        if target is None:
+            return too_late
+        session = self.keeper.current
+        output = self._current if self._current is not None and self._current.request.msg_id == target else None
+        if output is not None:
+            self._give_up_question()
+        if target and (output is None or self._current_run is None):  # it has not begun, and need not
+            self.arrivals.stop(target)
+            if output is not None and self._starting is not None:
+                self._starting.cancel()
+            return {"status": "ok", "stopped": True, "kept": True}
         if session is None:
-            return {"status": "ok"}
+            return too_late
         if output is not None and self._publisher.is_throttled:
             output.hurry()
         try:
-            content = await session.interrupt()
+            content = await session.interrupt(target)
         except HopxKernelError as exc:
             _log.info("An interrupt came too late: %s", exc)
             return {"status": "ok", "stopped": True, "kept": False}
-        if output is not None and output is self._current and content.get("stopped") is False:
-            output.publish_stream("stderr", f"\n{content.get('evalue') or 'The code did not stop.'}\n")
-        if output is not None:
+        if output is not None and output is self._current:  # else its end has been told, and nothing comes after that
+            if content.get("stopped") is False:
+                output.publish_stream("stderr", f"\n{content.get('evalue') or 'The code did not stop.'}\n")
             output.interrupt_answered(content)
         return {**content, "status": "ok"}
 
@@ -222,7 +250,7 @@ class Cells:
 
     def settle_parent(self, msg_id: str) -> dict[str, Any] | None:
         """The request with this id, while it is remembered, with everything that it has printed shown."""
-        output = self._find_output(msg_id)
+        output = self._outputs.find(msg_id)
         if output is None:
             return None
         # An Output widget takes what is printed between two of its messages.
@@ -236,19 +264,16 @@ class Cells:
         output = RunOutput(request, self._publisher, trust=self.trust, shaper=shaper)
         # Where a callback's output is shown is the front end's matter; a header appears only together with bars.
         front_end: FrontEnd = "text" if self._config.progress == "text" else "widgets"
-        options = replace(self._progress_options(front_end), header_after_seconds=None, keep_view=True)
+        options = replace(progress_options(self._config, front_end), header_after_seconds=None, keep_view=True)
         output.display = self._make_display(request, output, options)
-        _remember(self._comm_outputs, request.msg_id, output)
+        self._outputs.add_comm(output)
         return output
 
     def finish_callback(self, msg_id: str) -> None:
         """Note that everything which a comm message has set off has happened."""
-        output = self._comm_outputs.get(msg_id)
+        output = self._outputs.find_comm(msg_id)
         if output is not None:
             output.finish_callback()
-
-    def _find_output(self, msg_id: str) -> RunOutput | None:
-        return self._outputs.get(msg_id) or self._comm_outputs.get(msg_id)
 
     def _open_output(self, request: Request, count: int) -> RunOutput:
         found = find_front_end(request.content, request.message.get("metadata") or {}, os.environ)
@@ -272,23 +297,12 @@ class Cells:
             execution_count=count,
         )
         chosen: dict[str, FrontEnd] = {"widgets": "widgets", "text": "text"}
-        options = self._progress_options(chosen.get(self._config.progress, found))
+        options = progress_options(self._config, chosen.get(self._config.progress, found))
         if is_silent:
             options = replace(options, header_after_seconds=None)
         output.display = self._make_display(request, output, options)
-        _remember(self._outputs, request.msg_id, output)
+        self._outputs.add_cell(output)
         return output
-
-    def _progress_options(self, front_end: FrontEnd) -> ProgressOptions:
-        config = self._config
-        return ProgressOptions(
-            bars=config.progress != "off",
-            front_end=front_end,
-            header=config.header,
-            header_after_seconds=config.header_after_seconds,
-            kind=config.kind,
-            is_isolated=config.kind != "process",
-        )
 
     def _make_display(self, request: Request, output: RunOutput, options: ProgressOptions) -> RunDisplay:
         def publish(msg_type: str, content: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -297,7 +311,7 @@ class Cells:
         def stop() -> None:
             is_callback = request.msg_type != "execute_request"
             if (output is self._current or is_callback) and self._group is not None:
-                self._group.start_soon(self.interrupt)
+                self._group.start_soon(self.interrupt, "" if is_callback else request.msg_id)
 
         return RunDisplay(publish, options, on_stop=stop)
 
@@ -326,7 +340,7 @@ class Cells:
             if self.on_other_event is not None:
                 await self.on_other_event(event)
             return
-        output = self._find_output(event.parent_id)
+        output = self._outputs.find(event.parent_id)
         if event.msg_type == "sandbox_request":
             self.beside.take(event, output)
             return
@@ -345,56 +359,33 @@ class Cells:
         self.on_interpreter_gone()
         self.beside.abandon()
         self._voila.tell(_PAGE_LOST)
-        if self._current is None:
-            self._notice = f"The interpreter died between two cells: {evalue}\n"
+        # Forgotten again where it was a cell's end.
+        self.arrivals.lose("InterpreterDied", f"The interpreter died between two cells: {evalue}\n")
 
     def _on_session_end(self) -> None:
         self.on_interpreter_gone()
         self.beside.abandon()
         self._voila.tell(_PAGE_LOST)
         if self.keeper.generation:
-            self._notice = _FRESH
+            is_told = self._told_generation == self.keeper.generation
+            self.arrivals.lose(SandboxLostError.__name__, _FRESH, is_told=is_told, lasts=True)
 
-    def _tell_notice(self, output: RunOutput) -> None:
-        if self._notice:
-            output.publish_stream("stderr", self._notice)
-            self._notice = ""
-
-    def _reply_content(self, reply: dict[str, Any]) -> dict[str, Any]:
-        """An ``execute_reply``'s content, with what output is in it made as harmless as other output."""
-        content = dict(reply)
-        if content.get("status") != "ok":
-            content.setdefault("traceback", [])
-            return content
-        content["user_expressions"] = {
-            name: self._safe_expression(value) for name, value in (content.get("user_expressions") or {}).items()
-        }
-        payload = content.get("payload")
-        content["payload"] = [p for p in map(self._safe_payload, payload if isinstance(payload, list) else []) if p]
-        return content
-
-    def _safe_expression(self, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("data"), dict):
-            data, metadata = self.trust.bundle(value["data"], value.get("metadata") or {})
-            return {**value, "data": data, "metadata": metadata}
-        return value
-
-    def _safe_payload(self, payload: Any) -> dict[str, Any] | None:
-        """A payload acts in the front end: only those pass that neither open a file nor a program there."""
-        if not isinstance(payload, dict):
+    def _tell_loss(
+        self, request: Request, fields: ExecuteRequest, output: RunOutput, session: Session
+    ) -> dict[str, Any] | None:
+        """Say that variables are gone, once; gives the content of the error of a cell that had arrived before."""
+        if fields.silent:
+            session.refresh()  # nobody sees what is said of it
             return None
-        source = payload.get("source")
-        if source == "page" and isinstance(payload.get("data"), dict):
-            data, _ = self.trust.bundle(payload["data"], {})
-            return {**payload, "data": data}
-        return payload if source in ("set_next_input", "ask_exit") or self._config.trust == "trusted" else None
+        loss, is_refused = self.arrivals.take_loss(request.msg_id)
+        if loss is None:
+            return None
+        session.refresh()
+        if not is_refused:
+            output.publish_stream("stderr", loss.notice)
+            return None
+        evalue = f"{loss.notice}This cell counted on them, and was not run."
+        return error_content(SandboxLostError(), evalue, loss.ename)
 
 
 _OTHER_EVENTS = frozenset({"interpreter_started", "interpreter_died", "status"})
-
-
-def _remember(outputs: OrderedDict[str, RunOutput], msg_id: str, output: RunOutput) -> None:
-    outputs[msg_id] = output
-    while len(outputs) > REMEMBERED_PARENTS:
-        _, oldest = outputs.popitem(last=False)
-        oldest.close()

@@ -104,7 +104,6 @@ class HopxKernel:
         self._main_loop = asyncio.get_running_loop()
         self._stopped = anyio.Event()
         self._execute_lock = anyio.Lock(fast_acquire=True)
-        self._control_lock = anyio.Lock(fast_acquire=True)
         manager = install_comms(self._publish_own_comm)
         history = History(self.options.history_path())
         self._iopub = Iopub(self._sockets["iopub"], self._welcome)
@@ -135,7 +134,10 @@ class HopxKernel:
     def interrupt_from_signal(self) -> None:
         """Do what an ``interrupt_request`` does, without a reply; for a SIGINT that somebody sent after all."""
         if hasattr(self, "_group"):
-            call_soon_threadsafe(self._main_loop, self._group.start_soon, self.cells.interrupt)
+            call_soon_threadsafe(self._main_loop, self._interrupt_first)
+
+    def _interrupt_first(self) -> None:
+        self._group.start_soon(self.cells.interrupt, self.cells.arrivals.first())
 
     # ------------------------------------------------------------------ iopub
 
@@ -201,6 +203,8 @@ class HopxKernel:
         if request.subshell_id is not None and request.subshell_id not in self._subshells:
             self._refuse_subshell(request)
         else:
+            if request.msg_type == "execute_request":
+                self.cells.arrivals.arrive(request)
             self._group.start_soon(self._serve_shell, request)
 
     def _refuse_subshell(self, request: Request) -> None:
@@ -230,14 +234,15 @@ class HopxKernel:
             await self._serve_on_shell(request)
             return
         async with self._execute_lock:
-            if self._aborting:
-                self._abort(request)
-                return
-            self._running = request
             try:
+                if self._aborting:
+                    self._abort(request)
+                    return
+                self._running = request
                 await self._serve_on_shell(request)
             finally:
                 self._running = None
+                self.cells.arrivals.end(request.msg_id)
 
     async def _serve_on_shell(self, request: Request) -> None:
         self._publish_status("busy", request.message)
@@ -290,16 +295,22 @@ class HopxKernel:
 
     def _take_control(self, frames: list[bytes]) -> None:
         request = self._read(frames)
-        if request is not None:
-            self._group.start_soon(self._serve_control, request)
+        if request is None:
+            return
+        if request.msg_type == "interrupt_request":
+            # A Stop is for the cell that is at its turn now, which may be on its way from the other channel.
+            if hasattr(self, "_shell"):
+                self._shell.drain()
+            self.cells.arrivals.bind(request)
+        self._group.start_soon(self._serve_control, request)
 
     async def _serve_control(self, request: Request) -> None:
-        async with self._control_lock:
-            self._publish_status("busy", request.message)
-            content = await self._answer_control(request)
-            if content is not None:
-                self._reply(self._control, request, content)
-            self._publish_status("idle", request.message)
+        # None waits for another: a Stop of code that does not stop keeps nobody from shutting the kernel down.
+        self._publish_status("busy", request.message)
+        content = await self._answer_control(request)
+        if content is not None:
+            self._reply(self._control, request, content)
+        self._publish_status("idle", request.message)
         self._tell_busy()
         if request.msg_type == "shutdown_request":
             self._stopped.set()

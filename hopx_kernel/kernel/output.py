@@ -217,6 +217,12 @@ class RunOutput:
             content = {"prompt": self._trust.text(event.content["prompt"]), "password": event.content["password"]}
             await self._ask(content)
 
+    async def _take_silence(self, event: Message) -> None:
+        """The runner says nothing: shown while the cell waits for it, and that it is over."""
+        seconds = event.content["lost_after_seconds"]
+        text = f"The sandbox says nothing. It is given up when that lasts for {seconds:.0f} s.\n"
+        self.publish_stream("stderr", text if event.content["is_silent"] else "The sandbox is back.\n")
+
     async def _take_alert(self, event: Message) -> None:
         self.publish_stream("stderr", self._trust.text(str(event.content.get("message", ""))) + "\n")
 
@@ -249,6 +255,7 @@ class RunOutput:
         "error": _take_error,
         "input_request": _take_input_request,
         "alert": _take_alert,
+        "silence": _take_silence,
         "execute_reply": _take_reply,
     }
 

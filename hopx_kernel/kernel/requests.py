@@ -14,9 +14,9 @@ class MalformedRequestError(ValueError):
     """A request lacks a key or has one of the wrong type."""
 
 
-def error_content(exc: BaseException, evalue: str | None = None) -> dict[str, Any]:
+def error_content(exc: BaseException, evalue: str | None = None, ename: str | None = None) -> dict[str, Any]:
     """The content of a reply with status ``error``, and of the ``error`` message beside it."""
-    ename, evalue = type(exc).__name__, str(exc) if evalue is None else evalue
+    ename, evalue = ename or type(exc).__name__, str(exc) if evalue is None else evalue
     traceback = [f"\x1b[31m{ename}\x1b[39m: {evalue}"]
     return {"status": "error", "ename": ename, "evalue": evalue, "traceback": traceback}
 

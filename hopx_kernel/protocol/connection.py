@@ -131,15 +131,19 @@ class HostConnection:
             raise RemoteProtocolError(f"the runner refused: {message.content.get('evalue', '')}")
         self._greeted = True
 
-    def acknowledgement(self, force: bool = False) -> bytes:
-        """The bytes that acknowledge what was taken, or ``b""`` when it is not time for them."""
-        behind = self.last_seq - self._acknowledged
+    def acknowledgement(self, force: bool = False, seq: int | None = None) -> bytes:
+        """The bytes that acknowledge what was taken, or ``b""`` when it is not time for them.
+
+        `seq` is the number of the last event that nothing has to wait for any more, where that is not the last one.
+        """
+        seq = self.last_seq if seq is None else seq
+        behind = seq - self._acknowledged
         due = behind >= self.ACK_EVERY_EVENTS or self._bytes_since_ack >= self.ACK_EVERY_BYTES
-        if not behind or not (due or force):
+        if behind <= 0 or not (due or force):
             return b""
-        self._acknowledged = self.last_seq
+        self._acknowledged = seq
         self._bytes_since_ack = 0
-        return self.send(Message("acknowledge", {"seq": self.last_seq}))
+        return self.send(Message("acknowledge", {"seq": seq}))
 
 
 class RunnerConnection:
@@ -247,7 +251,7 @@ class RunnerConnection:
         if message.msg_type in UNSEQUENCED:
             line = dump_message(message)
         else:
-            line = dump_message(replace(message, seq=self._last_seq + 1))
+            line = dump_message(replace(message, seq=self._last_seq + 1), 0)
             self._last_seq += 1
             self._remember(line)
         return split_frames(line) if self._greeted else iter(())

@@ -17,7 +17,15 @@ from typing import Any, Iterator
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .messages import Message
 
-__all__ = ["MAX_FRAME_BYTES", "MAX_MESSAGE_BYTES", "FrameDecoder", "dump_message", "load_message", "split_frames"]
+__all__ = [
+    "ENVELOPE_BYTES",
+    "MAX_FRAME_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "FrameDecoder",
+    "dump_message",
+    "load_message",
+    "split_frames",
+]
 
 #: A frame's bound, newline included. Remote terminals cut WebSocket frames at 1 MiB, escapes included; a quarter
 #: of it leaves room for that, and for sharing the line with urgent requests.
@@ -26,6 +34,9 @@ MAX_FRAME_BYTES = 256 * 1024
 #: A message's bound after its parts are joined: what one side may make the other hold. A 20 MB image with its
 #: base64 needs 27 MB; nothing a notebook can store is larger than this.
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+
+#: What of it is left for those on the way: the number of an event, and what the supervisor adds to a run's request.
+ENVELOPE_BYTES = 1024
 
 _PART_ROOM = 256  # the JSON around a part's text, with room to spare
 _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
@@ -42,13 +53,20 @@ def _number(text: str) -> float:
 _decoder = json.JSONDecoder(parse_float=_number, parse_constant=_number)
 
 
-def dump_message(message: Message) -> bytes:
+def dump_message(message: Message, room_bytes: int = ENVELOPE_BYTES) -> bytes:
     """The line of a message without its newline, whatever its length.
+
+    Parameters
+    ----------
+    message : Message
+        The message.
+    room_bytes : int
+        How much less than `MAX_MESSAGE_BYTES` it may have; 0 on the last way, where nothing is added any more.
 
     Raises
     ------
     LocalProtocolError
-        The content is not JSON, or the line is over `MAX_MESSAGE_BYTES`.
+        The content is not JSON, or the line is too long.
     """
     body: dict[str, Any] = {}
     if message.seq is not None:
@@ -67,9 +85,10 @@ def dump_message(message: Message) -> bytes:
         line = _encoder.encode(body).encode("ascii")
     except (TypeError, ValueError, RecursionError) as exc:
         raise LocalProtocolError(f"the {message.msg_type} holds what JSON cannot carry: {exc}") from exc
-    if len(line) > MAX_MESSAGE_BYTES:
+    if len(line) > MAX_MESSAGE_BYTES - room_bytes:
         raise LocalProtocolError(
             f"the {message.msg_type} has {len(line)} bytes; the limit for one message is {MAX_MESSAGE_BYTES}"
+            + (f" with {room_bytes} for its envelope" if room_bytes else "")
         )
     return line
 

@@ -70,6 +70,7 @@ _LIST = (list,)
 
 REQUESTS: dict[str, _Schema] = {
     "hello": {"version": _INT},
+    "heartbeat": {},
     "execute_request": {"code": _TEXT},
     "complete_request": {"code": _TEXT, "cursor_pos": _INT},
     "inspect_request": {"code": _TEXT, "cursor_pos": _INT},

@@ -43,6 +43,9 @@ class RunnerOptions:
         Size of each writable directory; enforced by the sandbox, named here so that errors can say it.
     heartbeat_seconds : float
         Time between two heartbeats.
+    loss_seconds : float
+        Of a runner that has said nothing for three heartbeats while something waits for it: how much longer the host
+        waits before it gives the sandbox up.
     interrupt_grace_seconds : float
         How long after an interrupt the runner waits for the code to stop before it answers that it did not.
     cwd : str
@@ -60,6 +63,7 @@ class RunnerOptions:
     open_files: Optional[int] = None
     disk_bytes: Optional[int] = None
     heartbeat_seconds: float = 5.0
+    loss_seconds: float = 15.0
     interrupt_grace_seconds: float = 2.0
     cwd: str = "/workspace"
     env: Dict[str, str] = field(default_factory=dict)

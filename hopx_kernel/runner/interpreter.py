@@ -31,6 +31,7 @@ from .loop import drive, make_loop
 from .outlet import Outlet
 from .protection import confine_signals
 from .services import Services
+from .shared_page import SharedPage
 from .streams import OutputStream
 from .usage import is_alone
 
@@ -46,6 +47,8 @@ class Interpreter:
         The channel to the supervisor.
     pipe_fds : tuple of int
         Write ends of the pipes behind fds 1 and 2.
+    page : SharedPage
+        Shared with the supervisor.
     options : RunnerOptions
         The runner's.
     shell : BaseShell
@@ -53,14 +56,19 @@ class Interpreter:
     """
 
     def __init__(
-        self, sock: socket.socket, pipe_fds: Tuple[int, int], options: RunnerOptions, shell: BaseShell
+        self,
+        sock: socket.socket,
+        pipe_fds: Tuple[int, int],
+        page: SharedPage,
+        options: RunnerOptions,
+        shell: BaseShell,
     ) -> None:
         self._sock = sock
         self._options = options
         self._shell = shell
-        self._interrupts = Interrupts()
+        self._interrupts = Interrupts(page)
         self._pipes = FdPipes(pipe_fds)
-        self._outlet = Outlet(sock, self._interrupts, self._pipes.settle)
+        self._outlet = Outlet(sock, self._interrupts, self._pipes.settle, page)
         self._services = Services(self._outlet)
         self._comms = Comms(self._services)
         self._context = contextvars.copy_context()
@@ -164,7 +172,7 @@ class Interpreter:
         if message.msg_type == "input_reply":
             self._services.take_input(message.parent_id, message.content["value"])
         elif message.msg_type == "_interrupt":
-            self._interrupts.ask(message.msg_id)
+            self._interrupts.ask(message.content["number"])
         elif message.msg_type == "_environment":
             self._loop.call_soon_threadsafe(os.environ.update, message.content["env"])
         elif message.msg_type == "sandbox_reply":
@@ -254,7 +262,7 @@ class Interpreter:
             self._loop.call_soon_threadsafe(task.cancel)
 
         self._interrupts.cancel = cancel
-        self._interrupts.begin_run(parent_id)
+        self._interrupts.begin_run(message.content["number"])
         self._comms.claim()
         self._interrupts.install()
         return request, clock

@@ -9,17 +9,21 @@ import signal
 import socket
 from typing import Callable, List, Optional, Tuple
 
-from ..protocol.frames import MAX_MESSAGE_BYTES
+from ..protocol.frames import ENVELOPE_BYTES, MAX_MESSAGE_BYTES
 from .fd_order import exit_now, write_now
 from .fd_text import FdPipe
 from .host_link import high_fd
+from .shared_page import SharedPage
 
 __all__ = ["InterpreterProcess", "describe_status"]
 
 _READ_BYTES = 1 << 18
 
-#: The child's part: takes its socket and the write ends of its pipes, and never returns.
-ChildMain = Callable[[socket.socket, Tuple[int, int]], None]
+#: What an event may have: it gets its number on the way.
+_MAX_LINE_BYTES = MAX_MESSAGE_BYTES - ENVELOPE_BYTES
+
+#: The child's part: takes its socket, the write ends of its pipes and the page that it shares, and never returns.
+ChildMain = Callable[[socket.socket, Tuple[int, int], SharedPage], None]
 
 
 class InterpreterProcess:
@@ -33,6 +37,8 @@ class InterpreterProcess:
         The supervisor's end of the channel.
     pipes : tuple of FdPipe
         Behind its fds 1 and 2.
+    page : SharedPage
+        Shared with it.
     is_ready : bool
         Whether it has said that it takes requests.
     """
@@ -40,6 +46,7 @@ class InterpreterProcess:
     def __init__(self, generation: int, main: ChildMain) -> None:
         self.generation = generation
         self.is_ready = False
+        self.page = SharedPage()
         self.sock, theirs = socket.socketpair()
         self.pipes = (FdPipe("stdout"), FdPipe("stderr"))
         self._pending = bytearray()
@@ -49,7 +56,7 @@ class InterpreterProcess:
         gc.freeze()
         self.pid = os.fork()
         if not self.pid:
-            _run_child(main, theirs, self.pipes)
+            _run_child(main, theirs, self.pipes, self.page)
         theirs.close()
         self.sock.setblocking(False)
 
@@ -69,12 +76,19 @@ class InterpreterProcess:
         self._pending += data
         if self._pending.find(b"\n", self._scanned) < 0:
             self._scanned = len(self._pending)
-            if self._scanned > MAX_MESSAGE_BYTES:
+            if self._scanned > _MAX_LINE_BYTES:
                 raise ValueError("a message is too long")
             return [], True
         *lines, rest = self._pending.split(b"\n")
         self._pending, self._scanned = rest, len(rest)
+        if any(len(line) > _MAX_LINE_BYTES for line in lines):
+            raise ValueError("a message is too long")
         return [bytes(line) for line in lines], True
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the beginning of a line has come, and not its end."""
+        return bool(self._pending)
 
     @property
     def has_output(self) -> bool:
@@ -127,7 +141,7 @@ class InterpreterProcess:
             pipe.close()
 
 
-def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe]) -> None:
+def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe], page: SharedPage) -> None:
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -141,7 +155,7 @@ def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe
         for fd in _open_fds():
             if fd > 2 and fd not in (*fds, high):
                 _close(fd)
-        main(socket.socket(fileno=high), (fds[0], fds[1]))
+        main(socket.socket(fileno=high), (fds[0], fds[1]), page)
     except BaseException:
         import traceback
 

@@ -2,6 +2,9 @@
 
 While the main thread is inside `Interrupts.deferred`, a SIGINT waits until it leaves. Elsewhere it raises
 `KeyboardInterrupt` in whatever Python code runs, or, while the event loop waits for a suspended cell, cancels the cell.
+
+A SIGINT of the supervisor's is meant for one run, whose number stands in the `SharedPage` before the signal is sent: one
+that comes late, between two runs or in the next, does nothing.
 """
 
 from __future__ import annotations
@@ -13,17 +16,24 @@ import time
 from types import FrameType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from .shared_page import SharedPage
+
 __all__ = ["Interrupts"]
 
 #: How long a run may take to notice a signal before it gets another, in seconds.
 _PAUSES = (0.005, 0.005, 0.01, 0.02, 0.05)
 
-#: How long such a signal may be on its way, in seconds.
-_REMINDER_SECONDS = 1.0
+#: How long a signal may be on its way, in seconds.
+_LATE_SECONDS = 1.0
 
 
 class Interrupts:
     """The process's SIGINT handler, and what it has to know.
+
+    Parameters
+    ----------
+    page : SharedPage
+        Where the supervisor says whom it interrupts.
 
     Attributes
     ----------
@@ -43,7 +53,7 @@ class Interrupts:
         The cells' namespace: code that it is in, or that is called from there, is user code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, page: SharedPage) -> None:
         self.code_runs = False
         self.waits = False
         self.early = False
@@ -51,16 +61,18 @@ class Interrupts:
         self.cancel: Optional[Callable[[], None]] = None
         self.explain: Optional[Callable[[], str]] = None
         self.user_globals: Optional[Dict[str, Any]] = None
+        self._page = page
         self._main = threading.main_thread().ident
         self._depth = 0
         self._pending = False
         self._count = 0
         self._raised = False
-        self._run_id = ""
-        self._asked_id = ""
-        self._asked = 0
-        self._count_before = 0
-        self._reminded_at = -_REMINDER_SECONDS
+        #: The run that interrupts are for, 0 for code of no run; and how many of those asked for it has noticed.
+        self._number = self._noticed = 0
+        #: How many signals were sent from here, how many have come of all, and when the last was sent from here.
+        self._reminders = self._taken = 0
+        self._reminded_at = 0.0
+        self._fruitless = (0, 0)
         self._later: List[Tuple[Callable[..., Any], int]] = []
         self._handlers: Dict[int, Any] = {}
 
@@ -68,33 +80,46 @@ class Interrupts:
         """How many interrupts there were."""
         return self._count
 
-    def begin_run(self, run_id: str) -> None:
+    def begin_run(self, number: int) -> None:
         """Note the run that interrupts are for from here on."""
-        self._run_id, self._count_before = run_id, self._count
-        self.early = self._asked_id == run_id
-
-    def ask(self, run_id: str) -> None:
-        """Have a run stopped by which a SIGINT may have gone unnoticed: before it had begun, or just as it began to wait.
-
-        For the thread that reads requests.
-        """
-        self._asked = self._asked + 1 if self._asked_id == run_id else 1
-        self._asked_id = run_id
-        self._end_system_calls()
-        for pause in _PAUSES:
-            time.sleep(pause)  # nearly always it has been noticed by then
-            # A handler of the user's may count them.
-            if self._run_id != run_id or signal.getsignal(signal.SIGINT) != self._handle:
-                return
-            if self._count - self._count_before >= self._asked:
-                return
-            if self._main is not None:
-                self._reminded_at = time.monotonic()
-                signal.pthread_kill(self._main, signal.SIGINT)
+        self._pending = False
+        self._set_number(number)
+        self.early = self._noticed > 0
 
     def end_run(self) -> None:
         """Note that interrupts are for no run any more."""
-        self._run_id, self.early = "", False
+        self._pending = False
+        self._set_number(0)
+        self.early = False
+
+    def _set_number(self, number: int) -> None:
+        asked = self._page.asked(number)
+        self._page.notice(number, asked)
+        self._number, self._noticed = number, asked
+
+    def ask(self, number: int) -> None:
+        """Have a run stopped by which a SIGINT may have gone unnoticed: merged with another, or just as it began to wait.
+
+        For the thread that reads requests.
+        """
+        self._end_system_calls()
+        if self._fruitless == (number, self._noticed):
+            return  # it does not listen, and there may be hundreds of these
+        noticed, index = self._noticed, 0
+        while index < len(_PAUSES):
+            time.sleep(_PAUSES[index])  # nearly always it has been noticed by then
+            # A handler of the user's may count them.
+            if self._number != number or signal.getsignal(signal.SIGINT) != self._handle:
+                return
+            if self._noticed != noticed:
+                noticed, index = self._noticed, 0
+            if noticed >= self._page.asked(number) or self._main is None:
+                return
+            self._reminders += 1
+            self._reminded_at = time.monotonic()
+            signal.pthread_kill(self._main, signal.SIGINT)
+            index += 1
+        self._fruitless = (number, noticed)
 
     def install(self) -> None:
         """Make SIGINT ours: at the start, and before everything we run, since user code may replace the handler."""
@@ -139,7 +164,7 @@ class Interrupts:
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
         del signum
-        if self._is_late_reminder():
+        if not self._is_meant():
             return
         self._count += 1
         if self._depth:
@@ -147,14 +172,22 @@ class Interrupts:
             return
         self._raise(frame)
 
-    def _is_late_reminder(self) -> bool:
-        """Whether this SIGINT is one of `ask`'s for another that was noticed just then: it would stop the code's clean-up."""
-        if time.monotonic() >= self._reminded_at + _REMINDER_SECONDS:
-            return False
-        if self._asked_id != self._run_id or self._count - self._count_before < self._asked:
-            return False
-        self._reminded_at = -_REMINDER_SECONDS
-        return True
+    def _is_meant(self) -> bool:
+        """Whether this SIGINT is for the code that is here now.
+
+        Of those that the supervisor and `ask` have sent, one that finds nothing left to notice is a second for the same, or
+        was for a run that has ended; it would stop the code's clean-up, or the next run. Any other is the code's own.
+        """
+        sent = self._page.signals + self._reminders
+        if self._noticed < self._page.asked(self._number):
+            self._noticed += 1
+            self._page.notice(self._number, self._noticed)
+            self._taken = min(self._taken + 1, sent)
+            return True
+        if self._taken >= sent:
+            return True
+        self._taken = sent
+        return time.monotonic() - max(self._page.signalled_at, self._reminded_at) > _LATE_SECONDS
 
     def _raise(self, frame: Optional[FrameType]) -> None:
         if not self.code_runs and self.cancel is not None:
@@ -205,6 +238,8 @@ class Interrupts:
     def reset_after_fork(self) -> None:
         """In a forked child: no section is open, and the only thread is the main one."""
         self.is_forked = True
+        self._page, self._number, self._noticed = SharedPage(), 0, 0  # the other is the parent's
+        self._reminders = self._taken = 0
         self._depth, self._pending = 0, False
         self._main = threading.get_ident()
         self.cancel = None

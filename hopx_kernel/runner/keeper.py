@@ -56,6 +56,8 @@ class Keeper:
         The request that text on the file descriptors belongs to.
     last_output : float
         When something last came from it.
+    generation : int
+        Its number in the runner's life.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Keeper:
         self._joiner = TextJoiner()
         self._death: Optional[Death] = None
         self._closed_at = 0.0
-        self._generation = 0
+        self.generation = 0
         self._failed_starts = 0
 
     @property
@@ -95,10 +97,10 @@ class Keeper:
         """Fork the next interpreter; `asked` by the host forgets how many have died before."""
         if asked:
             self._failed_starts = 0
-        self._generation += 1
+        self.generation += 1
         self._death, self._closed_at = None, 0.0
-        self.process = process = InterpreterProcess(self._generation, main)
-        self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self._generation})
+        self.process = process = InterpreterProcess(self.generation, main)
+        self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self.generation})
         self._watch(process)
 
     def note_ready(self) -> None:
@@ -163,6 +165,9 @@ class Keeper:
                 self._take_text(pipe, text, now)
             self._take_text(pipe, pipe.finish(), now)
         self.flush_text(now)
+        if process.page.has_unsent or process.has_rest:
+            text = "[What was printed just before the interpreter's end may be missing here.]"
+            self._outbox.send("stream", {"name": "stderr", "text": f"\n{text}\n"}, parent_id=self.parent_id)
 
     # ------------------------------------------------------------------ reading
 

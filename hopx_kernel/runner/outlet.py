@@ -21,6 +21,7 @@ from ..protocol.messages import Message
 from . import forked, limits, parents
 from .interrupts import Interrupts
 from .jsonable import jsonable, printable
+from .shared_page import SharedPage
 
 __all__ = ["Outlet"]
 
@@ -74,12 +75,17 @@ class Outlet:
         Keeps a SIGINT from cutting a line in half.
     settle : callable
         Waits until what was written to the file descriptors before has been taken.
+    page : SharedPage
+        Keeps whether something has not been sent, for the case that this process ends before.
     """
 
-    def __init__(self, sock: socket.socket, interrupts: Interrupts, settle: Callable[[], None]) -> None:
+    def __init__(
+        self, sock: socket.socket, interrupts: Interrupts, settle: Callable[[], None], page: SharedPage
+    ) -> None:
         self._sock = sock
         self._interrupts = interrupts
         self._settle = settle
+        self._page = page
         self._segments: Deque[_Segment] = deque()
         self._open: Optional[_Segment] = None
         self._long = 0
@@ -115,10 +121,12 @@ class Outlet:
                 segment.parts.append(text)
                 if self._open is not segment:
                     segments.append(segment)
+                    self._page.write()
             else:
                 segment = _Segment(parent_id, name, text)
                 segments.append(segment)
                 self._open = segment
+                self._page.write()
             if length > LONG_TEXT:
                 self._long += length
                 if self._long > LONG_BOUND:
@@ -181,6 +189,7 @@ class Outlet:
         segment = limits.with_room(_line_of, message)
         limits.with_room(self._segments.append, segment)
         self._open = None
+        self._page.write()
         self._try_flush()
 
     # ------------------------------------------------------------------ out
@@ -196,9 +205,12 @@ class Outlet:
         with self._interrupts, self._lock:
             self._owner = me
             try:
+                written = self._page.written
                 while self._segments:
                     self._settle()
+                    written = self._page.written
                     self._send_segments(len(self._segments))
+                self._page.sent(written)
             finally:
                 self._owner = 0
 
@@ -291,6 +303,7 @@ class Outlet:
         self._owner = 0
         self._segments.clear()
         self._open, self._long = None, 0
+        self._page = SharedPage()  # the other is the parent's
         self._sock.close()
 
     def _send_as_text(self, message: Message) -> None:

@@ -19,6 +19,10 @@ class Run:
     ----------
     request : Message
         As it came.
+    number : int
+        Its number in the runner's life, once it goes.
+    has_error : bool
+        Whether its interpreter has told an error of it.
     started : float
         When the interpreter got it; 0 while it waits.
     deadline, kill_at : float or None
@@ -28,6 +32,8 @@ class Run:
     """
 
     request: Message
+    number: int = 0
+    has_error: bool = False
     started: float = 0.0
     deadline: Optional[float] = None
     kill_at: Optional[float] = None
@@ -38,6 +44,12 @@ class Run:
         return self.request.msg_id
 
     @property
+    def generation(self) -> Optional[int]:
+        """The interpreter that it was meant for; None where any will do."""
+        value = self.request.content.get("generation")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @property
     def timeout_seconds(self) -> Optional[float]:
         """The run's own limit of time; None when it has none."""
         value = self.request.content.get("timeout_seconds")
@@ -45,8 +57,9 @@ class Run:
             return None
         return float(value)
 
-    def start(self) -> None:
+    def start(self, number: int) -> None:
         """Note that it has started."""
+        self.number = number
         self.started = time.monotonic()
         if self.timeout_seconds is not None:
             self.deadline = self.started + self.timeout_seconds

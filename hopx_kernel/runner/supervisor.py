@@ -27,15 +27,12 @@ from .keeper import Keeper
 from .outbox import Outbox
 from .poller import Poller
 from .questions import Questions
-from .runs import Death, Interrupt, Run, died_contents
+from .runs import Death, Run, died_contents
+from .stops import Stops, told_after
 from .usage import is_alone, kill_all
 from .watch import Watch
 
 __all__ = ["Supervisor"]
-
-#: By how much an interrupt raises the bound of what may be unacknowledged before nothing more is taken from the
-#: interpreter, so that one that is blocked in a write can come to its end.
-ROOM_BYTES = 8 << 20
 
 #: Comm messages that may wait for an interpreter to be ready; more come from nobody who waits for an answer.
 WAITING_COMMS = 1000
@@ -66,15 +63,16 @@ class Supervisor:
         self._child_main: Optional[ChildMain] = None
         self._run: Optional[Run] = None
         self._queue: Deque[Run] = deque()
-        self._interrupts: List[Interrupt] = []
+        self._stops = Stops(self._keeper, self._outbox, options.interrupt_grace_seconds)
+        self._run_count = 0
         self._restarts: List[str] = []
         self._waiting_comms: Deque[Message] = deque(maxlen=WAITING_COMMS)
         self._waiting_env: Dict[str, str] = {}
-        self._room = 0
         self._alone = is_alone()
         self._watch = Watch(options, self._alone)
         self._handlers: Dict[str, Callable[[Message], None]] = {
             "hello": self._on_hello,
+            "heartbeat": lambda _: self._send_heartbeat(time.monotonic()),
             "execute_request": self._on_execute,
             "complete_request": self._on_question,
             "inspect_request": self._on_question,
@@ -130,25 +128,19 @@ class Supervisor:
         self._on_time(time.monotonic())
         if not self._link.flush():
             self._exit()
-        self._keeper.set_paused(self._connection.is_full(self._room))
+        self._keeper.set_paused(self._connection.is_full(self._stops.room))
 
     def _next_time(self) -> float:
         now = time.monotonic()
         times = [now + 3600.0, self._watch.next_time, self._keeper.next_time(now)]
-        times += [interrupt.until for interrupt in self._interrupts]
-        optional = [self._questions.next_time]
-        if self._run is not None:
-            optional += [self._run.deadline, self._run.kill_at]
-        return min(times + [at for at in optional if at is not None])
+        times += self._stops.times(self._run)
+        if self._questions.next_time is not None:
+            times.append(self._questions.next_time)
+        return min(times)
 
     def _on_time(self, now: float) -> None:
         self._keeper.on_time(now)
-        self._check_deadline(now)
-        for interrupt in [one for one in self._interrupts if now >= one.until]:
-            self._interrupts.remove(interrupt)
-            evalue = f"the code did not stop within {self._options.interrupt_grace_seconds:g} s; a restart ends it"
-            answer = {"stopped": False, "kept": True, "evalue": evalue}
-            self._outbox.reply("interrupt_request", interrupt.msg_id, answer)
+        self._stops.on_time(self._run, now)
         self._questions.give_up(now)
         self._check_usage(now)
         if self._watch.is_beat_due(now):
@@ -239,18 +231,21 @@ class Supervisor:
             self._keeper.send(dump_message(Message("_environment", {"env": env})))
 
     def _on_interrupt(self, message: Message) -> None:
-        if self._keeper.is_ready and self._keeper.process is not None:
-            self._room += ROOM_BYTES
-            self._keeper.process.interrupt()
-            if self._run is not None:  # which may not have begun when the signal comes
-                self._keeper.send(dump_message(Message("_interrupt", msg_id=self._run.msg_id)))
-        if self._run is None:
-            if self._queue:  # it waits for an interpreter, and need not begin
-                self._fail_run(self._queue.popleft(), Death("interrupted", "KeyboardInterrupt", "before it began"))
-            self._outbox.reply("interrupt_request", message.msg_id, {"stopped": True, "kept": True})
+        run_id, run = message.content.get("run_id"), self._run
+        if run is not None and run_id in (None, run.msg_id):
+            self._stops.ask(message.msg_id, run)
             return
-        until = time.monotonic() + self._options.interrupt_grace_seconds
-        self._interrupts.append(Interrupt(message.msg_id, self._run, until))
+        waiting = next((one for one in self._queue if run_id in (None, one.msg_id)), None)
+        if waiting is not None and (run is None or run_id is not None):
+            # It waits for an interpreter, or for its turn, and need not begin.
+            self._queue.remove(waiting)
+            self._fail_run(waiting, Death("interrupted", "KeyboardInterrupt", "before it began"))
+        elif run_id or run is not None:
+            self._stops.answer_too_late(message.msg_id)
+            return
+        else:
+            self._stops.ask_idle()
+        self._stops.answer(message.msg_id, stopped=True, kept=True)
 
     def _on_restart(self, message: Message) -> None:
         self._restarts.append(message.msg_id)
@@ -279,6 +274,8 @@ class Supervisor:
         elif message.msg_type.endswith("_reply"):
             self._questions.answer(message.parent_id, line)
         else:
+            if message.msg_type == "error" and self._run is not None and message.parent_id == self._run.msg_id:
+                self._run.has_error = True
             self._outbox.send_line(line)
 
     def _on_ready(self) -> None:
@@ -324,49 +321,46 @@ class Supervisor:
     # ------------------------------------------------------------------ runs
 
     def _start_next(self) -> None:
-        if self._run is not None or not self._queue or not self._keeper.is_ready:
+        if not self._keeper.is_ready:
             return
+        while self._run is None and self._queue and self._queue[0].generation not in (None, self._keeper.generation):
+            self._refuse(self._queue.popleft())
+        if self._run is not None or not self._queue:
+            return
+        self._run_count += 1
         self._run = run = self._queue.popleft()
-        run.start()
+        run.start(self._run_count)
         self._keeper.begin_run(run.msg_id, run.started)
         self._watch.start(run.started)
         # The clock of its limit runs from here on: the interpreter tells by it why it was interrupted.
-        content = {**run.request.content, "started": run.started}
-        self._keeper.send(dump_message(replace(run.request, content=content)))
-
-    def _check_deadline(self, now: float) -> None:
-        run, process = self._run, self._keeper.process
-        if run is None or process is None:
-            return
-        if run.deadline is not None and now >= run.deadline:
-            run.deadline, run.is_late = None, True
-            run.kill_at = now + self._options.interrupt_grace_seconds
-            self._room += ROOM_BYTES
-            process.interrupt()
-        elif run.kill_at is not None and now >= run.kill_at:
-            run.kill_at = None
-            evalue = f"The run's limit of {run.timeout_seconds:g} s has passed, and the code did not stop; "
-            self._keeper.end(Death("timeout", "SandboxTimeoutError", evalue + "its interpreter was ended."))
+        content = {**run.request.content, "started": run.started, "number": run.number}
+        self._keeper.send(dump_message(replace(run.request, content=content), 0))
 
     def _finish_run(self, content: Dict[str, Any]) -> None:
         run = self._run
         assert run is not None
         self._run = None
-        self._room = 0
         self._watch.stop()
         self._outbox.send("execute_reply", content, parent_id=run.msg_id)
-        answer = {"stopped": True, "kept": bool(content.get("kept"))}
-        for interrupt in [one for one in self._interrupts if one.run is run]:
-            self._interrupts.remove(interrupt)
-            self._outbox.reply("interrupt_request", interrupt.msg_id, dict(answer))
+        self._stops.finish(run, bool(content.get("kept")))
 
     def _fail_run(self, run: Run, death: Death) -> None:
         error, reply = died_contents(death, run)
-        self._outbox.send("error", error, parent_id=run.msg_id)
+        if run.has_error:  # it was the code's own; this one is told beside it
+            self._outbox.send("stream", told_after(death.ename, death.evalue), parent_id=run.msg_id)
+        else:
+            self._outbox.send("error", error, parent_id=run.msg_id)
         if run is not self._run:
             self._outbox.send("execute_reply", reply, parent_id=run.msg_id)
         else:
             self._finish_run(reply)
+
+    def _refuse(self, run: Run) -> None:
+        """Run nothing that counts on the variables of an interpreter that is gone."""
+        evalue = (
+            "The interpreter has died since the code before: variables are lost, and this was not run. Run it again."
+        )
+        self._fail_run(run, Death("died", "InterpreterDied", evalue))
 
     # ------------------------------------------------------------------ limits and heartbeats
 

@@ -9,6 +9,7 @@ import pytest
 
 from hopx_kernel.protocol import Message, RunnerOptions
 from hopx_kernel.runner.interrupts import Interrupts
+from hopx_kernel.runner.shared_page import SharedPage
 
 from .client import RunnerClient, open_runner
 
@@ -233,7 +234,8 @@ def test_interrupt_before_the_interpreter_is_there_ends_the_waiting_run() -> Non
 
 
 def test_signal_that_is_sent_again_as_the_first_is_noticed_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupts = Interrupts()
+    page = SharedPage()
+    interrupts = Interrupts(page)
 
     def notice_both(thread_id: int, signum: int) -> None:
         interrupts._handle(signum, None)
@@ -241,18 +243,33 @@ def test_signal_that_is_sent_again_as_the_first_is_noticed_counts_once(monkeypat
 
     monkeypatch.setattr(signal, "getsignal", lambda _: interrupts._handle)
     monkeypatch.setattr(signal, "pthread_kill", notice_both)
-    interrupts.begin_run("run")
-    interrupts.ask("run")
+    interrupts.begin_run(1)
+    page.ask(1)
+    interrupts.ask(1)
     assert interrupts.count() == 1
+    page.ask(1)
     interrupts._handle(signal.SIGINT, None)  # another one
     assert interrupts.count() == 2
 
 
-def test_signal_that_was_noticed_before_the_run_began_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupts = Interrupts()
-    monkeypatch.setattr(signal, "getsignal", lambda _: interrupts._handle)
-    monkeypatch.setattr(signal, "pthread_kill", lambda _, signum: interrupts._handle(signum, None))
+def test_signal_that_comes_late_is_for_no_other_run() -> None:
+    page = SharedPage()
+    interrupts = Interrupts(page)
+    interrupts.begin_run(1)
+    page.ask(1)
+    interrupts.end_run()
+    interrupts.begin_run(2)
     interrupts._handle(signal.SIGINT, None)
-    interrupts.begin_run("run")
-    interrupts.ask("run")
-    assert interrupts.count() == 2
+    assert interrupts.count() == 0 and not interrupts.early
+    interrupts._handle(signal.SIGINT, None)  # of the code's own
+    assert interrupts.count() == 1
+
+
+def test_signal_that_comes_before_its_run_has_begun_is_not_lost() -> None:
+    page = SharedPage()
+    interrupts = Interrupts(page)
+    page.ask(1)
+    interrupts._handle(signal.SIGINT, None)
+    assert interrupts.count() == 0
+    interrupts.begin_run(1)
+    assert interrupts.early

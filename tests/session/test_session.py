@@ -175,13 +175,15 @@ async def test_slow_reader_bounds_what_the_host_holds() -> None:
             return
         for number in range(many):
             yield Message("stream", {"name": "stdout", "text": f"{number}\n"}, parent_id=request.msg_id)
-        yield Message("execute_reply", {"status": "ok"}, parent_id=request.msg_id)
 
     sandbox = ScriptedSandbox(script)
     async with Session(sandbox) as session:
-        async with session.execute("x") as run:
+        async with session.execute("x", msg_id="run-1") as run:
             await anyio.wait_all_tasks_blocked()
             assert sandbox.runner.connection.unacknowledged_bytes > 0
+            # The end of a run waits behind nothing.
+            sandbox.runner.emit(Message("execute_reply", {"status": "ok"}, parent_id="run-1"))
+            assert (await run.wait())["status"] == "ok"
             texts = [event.content["text"] async for event in run if event.msg_type == "stream"]
         assert texts == [f"{number}\n" for number in range(many)]
         await session.complete("", 0)
