@@ -242,6 +242,17 @@ class HopxConfig(Configurable):
             raise TraitError(f"The 'output_limit' trait must be {wanted}; it is {self.output_limit!r}.") from exc
 
 
+def trust_remedy() -> str:
+    """The line that lets output act in the page, and where to put it."""
+    from jupyter_core.paths import jupyter_config_dir
+
+    path = os.path.join(jupyter_config_dir(), "jupyter_hopx_kernel_config.py")  # noqa: PTH118 - as `history_path`
+    return (
+        f'If you trust the code, put c.HopxConfig.trust = "trusted" into {path}, or set HOPX_TRUST=trusted in the '
+        "environment, and restart the kernel: then its output acts in this page as you."
+    )
+
+
 def environment_config(environ: Mapping[str, str]) -> Config:
     """The options that environment variables give.
 

@@ -20,6 +20,7 @@ This module imports nothing of the package.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = [
@@ -35,8 +36,22 @@ __all__ = [
 ]
 
 
+#: Controls but for tabs and line ends, and what turns the direction of writing around.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
 class HopxKernelError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    What came from a sandbox stands in the fields as it is. The text goes to logs and terminals, and has no character in
+    it that acts there.
+    """
+
+    def __str__(self) -> str:
+        return _CONTROLS.sub("\ufffd", self._text())
+
+    def _text(self) -> str:
+        return super().__str__()
 
 
 class SandboxError(HopxKernelError):
@@ -59,7 +74,7 @@ class SandboxStartError(SandboxError):
         self.cause = cause
         self.remedy = remedy
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.cause}\n{self.remedy}" if self.remedy else self.cause
 
 
@@ -85,7 +100,7 @@ class SandboxTimeoutError(SandboxError, TimeoutError):
         self.output = output
         self.alive = alive
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return str(self.args[0])
 
 
@@ -118,7 +133,7 @@ class RemoteExecutionError(HopxKernelError):
         self.evalue = evalue
         self.traceback: list[str] = traceback or []
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.ename}: {self.evalue}"
 
     @classmethod

@@ -164,7 +164,9 @@ ALLOWED: dict[str, set[str]] = {
         ),
         *("kernel.shaping", "kernel.stdin", "kernel.usage", "kernel.wire"),
     },
-    "kernel.app": {"config", "kernel.connection", "kernel.heartbeat", "kernel.kernel", "kernel.parent", "kernel.wire"},
+    "kernel.app": {
+        *("config", "kernel.connection", "kernel.heartbeat", "kernel.kernel", "kernel.parent", "kernel.wire", "trust"),
+    },
     "kernel.prestart": {"errors", "option_sources", "protocol", "sandboxes"},
     "kernel.launching": {"config", "errors", "sandboxes"},
     "kernelspec": set(),
@@ -188,6 +190,8 @@ THIRD_PARTY: dict[str, set[str]] = {
     # Of these only what the sandbox has, which may be nothing.
     "runner": {"IPython", "comm", "traitlets"},
     "trust": {"nh3"},
+    "trust.css": {"tinycss2"},
+    "trust.markdown": {"markdown_it", "mdit_py_plugins"},
     "kernel.shaping": set(),
     "kernel.spool": set(),
     # Of Jupyter's packages the kernel's own process takes none but traitlets and, for its directories, jupyter_core:

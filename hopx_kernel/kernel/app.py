@@ -72,6 +72,8 @@ class KernelApp(Application):
         logger = logging.getLogger(__package__)
         logger.parent = self.log
         logger.setLevel(self.log.level)
+        for handler in self.log.handlers:
+            handler.addFilter(clean_record)
         connection, wire = self._read_connection()
         end_with_parent(os.environ)
         self._context = zmq.Context[Any]()
@@ -121,6 +123,17 @@ class KernelApp(Application):
     def _on_sigint(self, *_: object) -> None:
         if hasattr(self, "kernel"):
             self.kernel.interrupt_from_signal()
+
+
+def clean_record(record: logging.LogRecord) -> bool:
+    """Take what acts on a terminal out of a log's line: it may hold words of a sandbox, and a server's log is read there."""
+    from ..trust import clean_line
+
+    record.msg, record.args = clean_line(record.getMessage(), 4000), None
+    if record.exc_info and not record.exc_text:
+        lines = logging.Formatter().formatException(record.exc_info).split("\n")
+        record.exc_text = "\n".join(clean_line(line, 4000) for line in lines)
+    return True
 
 
 def _find(name: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from ..config import HopxConfig
+from ..config import HopxConfig, trust_remedy
 from ..errors import HopxKernelError, SandboxLostError
 from ..progress import ProgressOptions, RunDisplay, find_front_end
 from ..progress.options import FrontEnd
@@ -76,7 +76,8 @@ class Cells:
     ) -> None:
         self.execution_count = 0
         self.keeper = SessionKeeper(make_sandbox, config.runner_options(), self._on_event, self._on_session_end)
-        self.trust = TrustPolicy(config.trust == "trusted", config.comm_targets, FrontEndFiles(config.widget_packages))
+        trusted, files = config.trust == "trusted", FrontEndFiles(config.widget_packages)
+        self.trust = TrustPolicy(trusted, config.comm_targets, files, network=config.network, remedy=trust_remedy())
         #: Called with the events that belong to no run: comm messages and the interpreter's life.
         self.on_other_event: Callable[[Message], Awaitable[None]] | None = None
         #: Called when an interpreter or its sandbox is gone, with everything in it.
@@ -112,6 +113,7 @@ class Cells:
 
     async def close(self) -> None:
         """End the sandboxes and forget everything."""
+        self.trust.cleaner.stop()
         await self.beside.close()
         await self.keeper.close()
         self._outputs.close()
@@ -235,11 +237,15 @@ class Cells:
             return too_late
         if output is not None and self._publisher.is_throttled:
             output.hurry()
+        # What is being made harmless stands before the sandbox's answer.
+        self.trust.cleaner.stop()
         try:
             content = await session.interrupt(target)
         except HopxKernelError as exc:
             _log.info("An interrupt came too late: %s", exc)
             return {"status": "ok", "stopped": True, "kept": False}
+        finally:
+            self.trust.cleaner.resume()
         if output is not None and output is self._current:  # else its end has been told, and nothing comes after that
             if content.get("stopped") is False:
                 output.publish_stream("stderr", f"\n{content.get('evalue') or 'The code did not stop.'}\n")

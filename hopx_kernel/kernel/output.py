@@ -193,7 +193,10 @@ class RunOutput:
 
     async def _take_bundle(self, event: Message) -> None:
         content = dict(event.content)
-        content["data"], content["metadata"] = self._trust.bundle(content["data"], content["metadata"])
+        heavy = self._trust.heavy(content["data"])
+        # In a process of its own, and waited for beside the loop: an interrupt is answered meanwhile, and ends it.
+        done = await asyncio.to_thread(self._trust.cleaner.clean, heavy) if heavy else None
+        content["data"], content["metadata"] = self._trust.bundle(content["data"], content["metadata"], done)
         if event.msg_type == "execute_result":
             content["execution_count"] = self._execution_count
             plain = content["data"].get("text/plain")
@@ -206,7 +209,7 @@ class RunOutput:
     async def _take_error(self, event: Message) -> None:
         self._error_name = event.content["ename"]
         self.end()  # the last lines that were printed stand above their error
-        content = {**event.content, "traceback": [self._trust.text(str(line)) for line in event.content["traceback"]]}
+        content = self._trust.error(event.content)
         if content["ename"] == SandboxLostError.__name__ and not content["traceback"]:
             content["evalue"] += "\nIts variables and files are gone. The next cell starts a fresh one."
             content["traceback"] = [f"\x1b[31m{content['ename']}\x1b[39m: {content['evalue']}"]

@@ -13,8 +13,7 @@ def clean_reply(reply: dict[str, Any], trust: TrustPolicy, *, is_trusted: bool) 
     """The content of a reply for the front end; `is_trusted` where all payloads pass."""
     content = dict(reply)
     if content.get("status") != "ok":
-        content.setdefault("traceback", [])
-        return content
+        return trust.error({"traceback": [], **content})
     content["user_expressions"] = {
         name: _clean_expression(value, trust) for name, value in (content.get("user_expressions") or {}).items()
     }
@@ -27,8 +26,8 @@ def clean_reply(reply: dict[str, Any], trust: TrustPolicy, *, is_trusted: bool) 
 def _clean_expression(value: Any, trust: TrustPolicy) -> Any:
     if isinstance(value, dict) and isinstance(value.get("data"), dict):
         data, metadata = trust.bundle(value["data"], value.get("metadata") or {})
-        return {**value, "data": data, "metadata": metadata}
-    return value
+        return {"status": "ok", "data": data, "metadata": metadata}
+    return trust.error(value) if isinstance(value, dict) else trust.error({"status": "error"})
 
 
 def _clean_payload(payload: Any, trust: TrustPolicy, is_trusted: bool) -> dict[str, Any] | None:
@@ -38,5 +37,9 @@ def _clean_payload(payload: Any, trust: TrustPolicy, is_trusted: bool) -> dict[s
     source = payload.get("source")
     if source == "page" and isinstance(payload.get("data"), dict):
         data, _ = trust.bundle(payload["data"], {})
-        return {**payload, "data": data}
-    return payload if source in ("set_next_input", "ask_exit") or is_trusted else None
+        return {"source": source, "data": data, "start": 0}
+    if is_trusted:
+        return payload
+    if source == "set_next_input" and isinstance(payload.get("text"), str):
+        return {"source": source, "text": trust.text(payload["text"]), "replace": payload.get("replace") is True}
+    return {"source": source, "keepkernel": payload.get("keepkernel") is True} if source == "ask_exit" else None

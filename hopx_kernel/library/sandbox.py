@@ -117,6 +117,12 @@ class Sandbox(BothBlocks):
         return self._owner.sandbox.isolated
 
     @property
+    def has_network(self) -> bool:
+        """Whether code in it was given the network."""
+        options = getattr(self._owner.sandbox, "options", None)
+        return bool(getattr(options, "network", False))
+
+    @property
     def is_alive(self) -> bool:
         """Whether it can still be used, as far as is known without asking it."""
         return self._owner.is_alive

@@ -18,6 +18,7 @@ from ..library.inside.copies import find_target, own_path
 from ..library.inside.values import load_value
 from ..library.runs import SandboxRun
 from ..progress import ProgressOptions, RunDisplay
+from ..trust import clean_text
 from .commands import Commands
 from .door import Basket, Door, View, error_lines
 from .registry import NamedSandbox, Registry, RunLog
@@ -73,7 +74,7 @@ class IPythonDoor(Door):
 
     def write(self, text: str, name: str = "stdout") -> None:
         stream = getattr(sys, name)
-        stream.write(text)
+        stream.write(clean_text(text))  # it may hold names that a sandbox has chosen
         stream.flush()
 
     def call(self, func: Callable[..., Awaitable[T]], *args: Any) -> T:

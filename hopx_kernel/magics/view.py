@@ -25,11 +25,15 @@ from ..library import bridge
 from ..library.runs import SandboxRun
 from ..progress import ProgressOptions, RunDisplay, find_front_end, merge_report
 from ..protocol import Message
-from ..trust import TrustPolicy
+from ..trust import TrustPolicy, clean_line
 from .door import WIDGETS_NOTE, View, dropped_note
 from .registry import LateHandler, NamedSandbox, RunLog
 
 __all__ = ["RunView", "publish", "with_traceback"]
+
+
+#: How to have what was left out of a sandbox's output: its policy knows no exception here.
+_REMEDY = "If you trust the code, run it in a cell without %%sandbox: then its output acts in this page as you."
 
 
 def publish(shell: Any, msg_type: str, content: dict[str, Any]) -> None:
@@ -132,7 +136,7 @@ class RunView(View):
         self._log = log
         self._is_quiet = is_quiet
         self._is_background = is_background
-        self._trust = TrustPolicy()
+        self._trust = TrustPolicy(network=named.sandbox.has_network, remedy=_REMEDY)
         self._filters = {name: self._trust.text_filter() for name in ("stdout", "stderr")}
         options = ProgressOptions(
             front_end=front_end(shell),
@@ -251,7 +255,7 @@ class RunView(View):
             self._live.raise_for_error()
         except RemoteExecutionError as exc:
             lines = [self._trust.text(line) for line in exc.traceback] or [
-                f"{exc.ename}: {self._trust.text(exc.evalue)}"
+                f"{clean_line(exc.ename, 200)}: {self._trust.text(exc.evalue)}"
             ]
             raise with_traceback(exc, lines) from None
         except HopxKernelError as exc:
@@ -264,7 +268,9 @@ class RunView(View):
         publish(self._shell, "stream", {"name": name, "text": self._filters[name].feed(event.content["text"])})
 
     def _take_bundle(self, event: Message) -> None:
-        data, metadata = self._trust.bundle(event.content["data"], event.content["metadata"])
+        heavy = self._trust.heavy(event.content["data"])
+        done = self._trust.cleaner.clean(heavy) if heavy else None
+        data, metadata = self._trust.bundle(event.content["data"], event.content["metadata"], done)
         msg_type = "display_data" if event.msg_type == "execute_result" else event.msg_type
         transient = event.content.get("transient") or {}
         publish(self._shell, msg_type, {"data": data, "metadata": metadata, "transient": transient})

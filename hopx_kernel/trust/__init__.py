@@ -4,10 +4,11 @@ A script in a cell's output runs in the Jupyter page with the person's session, 
 host. So under the policy "safe" nothing active reaches the page itself: markup is sanitised by nh3, markup with scripts
 lives in a frame of its own origin, and what cannot be made harmless is replaced by a note.
 
-Pure: messages in, messages out. Imports nothing of the package but itself; nh3 only when there is markup.
+Messages in, messages out; `worker` alone starts a process, for markup that takes long. Imports nothing of the package
+but itself; parsers only when there is markup.
 """
 
 from .policy import WIDGET_TARGET, TrustPolicy
-from .text import TextFilter, clean_text
+from .text import TextFilter, clean_line, clean_text
 
-__all__ = ["WIDGET_TARGET", "TextFilter", "TrustPolicy", "clean_text"]
+__all__ = ["WIDGET_TARGET", "TextFilter", "TrustPolicy", "clean_line", "clean_text"]

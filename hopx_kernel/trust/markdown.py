@@ -1,124 +1,125 @@
-"""Markdown whose HTML is shown as the text it is, and whose code is shown as it stands.
+"""Markdown, read by one parser and shown as what that made of it.
 
-The page's parser and that of exports have the last word on what is code. So only such code is left as it stands as all
-of them read alike, wherever it is; the rest is escaped, also where that shows in code as ``&lt;``.
+A page's own parser and that of exports would each have another opinion of what is code and what is markup. So the
+source goes to them only where there can be no two opinions: where it holds nothing by which markup, addresses,
+mathematics or code could begin.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from .latex import has_acting_math
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
-__all__ = ["safe_markdown"]
+__all__ = ["MAX_CHARS", "MAX_CHARS_AT_ONCE", "is_plain_markdown", "markdown_html"]
 
-_SIMPLE_TAGS = (
-    *(
-        f"{slash}{tag}>"
-        for tag in "b i em strong code sub sup u s kbd mark small p br hr".split()  # noqa: SIM905
-        for slash in ("", "/")
-    ),
-    *("br/>", "br />", "hr/>", "hr />"),
-)
+#: A text that is read at all, in characters, and where somebody waits for it who cannot do anything else meanwhile.
+MAX_CHARS = 2 << 20
+MAX_CHARS_AT_ONCE = 32 << 10
 
-#: What may swallow the fences of code blocks after it: mathematics of several lines.
-_MATH = ("$$", "\\[", "\\(", "\\begin")
-_FENCE = re.compile(r"(`{3,})[A-Za-z0-9_+.#-]*")
-#: A code span with a blank before it: without one, an address could go on into it.
-_SPAN = re.compile(r"(?:(?<=\s)|^)(`[^`\n]+`)", re.MULTILINE)
+#: What begins HTML, entities, links and pictures, code, mathematics, escapes, attributes, roles and fences somewhere.
+_OPENING = frozenset("<&[]`$\\~{}")
+#: Deeper lists and quotes make some parsers give up.
+_DEEP = re.compile(r"^[\s>*+-]{24}|:::|://|\d{9}", re.MULTILINE)
 
+#: Elements that may stand in a text as they are written in HTML, without attributes.
+_SIMPLE_TAG = re.compile(r"<(/?)(b|i|em|strong|code|sub|sup|u|s|kbd|mark|small|br|hr)\s?/?>", re.IGNORECASE)
 
-def safe_markdown(source: str) -> str | None:
-    """Markdown whose HTML is shown as the text it is, but for the plainest elements; None where a link would act.
-
-    Pictures that are not in the source itself become links, since the page would fetch them with the person's cookies.
-    """
-    squeezed = "".join(c for c in html.unescape(source) if c.isprintable() and not c.isspace()).lower()
-    squeezed = squeezed.replace("\\", "")
-    if any(scheme in squeezed for scheme in ("javascript:", "vbscript:", "data:text", "data:application")):
-        return None
-    if has_acting_math(html.unescape(source)):
-        return None
-    if "`" not in source or "<" not in source:
-        return _safe_text(source)
-    return "".join(text if is_code else _safe_text(text) for is_code, text in _split(source))
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\]{1,2000}")
+_TRAILING = ".,;:!?)*_]"
 
 
-def _safe_text(source: str) -> str:
-    first, *rest = source.split("<")
-    source = first + "".join(_safe_piece(piece) for piece in rest)
-    first, *rest = source.replace("```mermaid", "```text").replace("~~~mermaid", "~~~text").split("![")
-    return first + "".join(("![" if _is_own_picture(piece) else "[") + piece for piece in rest)
+def is_plain_markdown(source: str) -> bool:
+    """Whether every parser makes of Markdown no more than headings, lists, tables, quotes and emphasis."""
+    return (
+        _OPENING.isdisjoint(source)
+        and all(char.isprintable() or char in "\n\t" for char in source)
+        and _DEEP.search(source) is None
+    )
 
 
-def _is_own_picture(piece: str) -> bool:
-    return piece.partition("](")[2].startswith("data:image/") and "](" not in piece.partition("](")[0]
+def markdown_html(source: str) -> str:
+    """HTML of a text, without any of its own. It still has to be cleaned, as all HTML."""
+    rendered: str = _parser().render(source)
+    return rendered.strip()
 
 
-def _safe_piece(piece: str) -> str:
-    if piece.lower().startswith(_SIMPLE_TAGS):
-        return "<" + piece
-    return ("&lt;" if piece[:1].isalpha() or piece[:1] in ("/", "!", "?") else "<") + piece
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.amsmath import amsmath_plugin
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 40}).enable(["table", "strikethrough"])
+    parser.use(dollarmath_plugin, double_inline=True, allow_blank_lines=False).use(amsmath_plugin)
+    for name, around in (("math_inline", "$"), ("math_inline_double", "$$"), ("math_block", "$$"), ("amsmath", "")):
+        parser.add_render_rule(name, _math(around))
+    parser.add_render_rule("math_block_label", _math("$$"))
+    parser.add_render_rule("image", _picture)
+    parser.inline.ruler.before("autolink", "simple_tags", _simple_tag)
+    parser.core.ruler.push("addresses", _link_addresses)
+    return parser
 
 
-# ---------------------------------------------------------------------- what is code for every parser
+def _math(around: str) -> Any:
+    """Mathematics as the text it is, for the page to typeset."""
+    is_block = around in ("$$", "")
+
+    def render(_: Any, tokens: Sequence[Token], index: int, *__: Any) -> str:
+        text = f"{around}{html.escape(tokens[index].content, quote=False)}{around}"
+        return f"<p>{text}</p>\n" if is_block and tokens[index].block else text
+
+    return render
 
 
-def _split(source: str) -> Iterator[tuple[bool, str]]:
-    """Pieces that make up the source, and whether each is code; from the first doubt on none is."""
-    is_plain = all(char.isprintable() or char in "\n\t" for char in source)
-    if not is_plain or any(mark in source for mark in _MATH):
-        yield False, source
-        return
-    lines = source.splitlines(keepends=True)
-    paragraph: list[str] = []
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        if line.isspace() or ((fence := _FENCE.fullmatch(line.removesuffix("\n"))) and not paragraph):
-            yield from _split_paragraph("".join(paragraph))
-            paragraph = []
-            end = index if line.isspace() else _find_end(lines, index, fence[1] if fence else "")
-            if end is None:
-                break
-            yield False, line
-            yield True, "".join(lines[index + 1 : end + 1])
-            index = end + 1
-        elif _is_doubtful(line):
-            break
-        else:
-            paragraph.append(line)
-            index += 1
-    if index < len(lines):
-        yield False, "".join((*paragraph, *lines[index:]))
-    else:
-        yield from _split_paragraph("".join(paragraph))
+def _picture(_: Any, tokens: Sequence[Token], index: int, *__: Any) -> str:
+    """A picture that is in the source itself; all others become links, since the page would fetch them with its cookies."""
+    token = tokens[index]
+    source, text = str(token.attrs.get("src", "")), html.escape(token.content)
+    if source.startswith("data:image/"):
+        return f'<img src="{html.escape(source)}" alt="{text}">'
+    return f'<a href="{html.escape(source)}">{text or html.escape(source)}</a>'
 
 
-def _is_doubtful(line: str) -> bool:
-    """Whether a line outside of code begins what may hold blank lines: fences, definitions of links and of terms."""
-    return "```" in line or "~~~" in line or "]:" in line or line.lstrip().startswith(":")
+def _simple_tag(state: Any, silent: bool) -> bool:
+    match = _SIMPLE_TAG.match(state.src, state.pos)
+    if match is None:
+        return False
+    if not silent:
+        state.push("html_inline", "", 0).content = f"<{match[1]}{match[2].lower()}>"
+    state.pos = match.end()
+    return True
 
 
-def _find_end(lines: list[str], start: int, fence: str) -> int | None:
-    """Where the block ends that a fence opens; None where one parser could see another end than the next."""
-    for index in range(start + 1, len(lines)):
-        if lines[index].removesuffix("\n") == fence:
-            return index
-        if "```" in lines[index] or "~~~" in lines[index]:
-            return None
-    return None
+def _link_addresses(state: Any) -> None:
+    """Make links of addresses that stand in the text as they are."""
+    for block in state.tokens:
+        if block.type != "inline" or "://" not in block.content:
+            continue
+        inside = 0
+        children: list[Token] = []
+        for token in block.children:
+            inside += (token.type == "link_open") - (token.type == "link_close")
+            children += _split_addresses(token) if token.type == "text" and not inside else [token]
+        block.children = children
 
 
-def _split_paragraph(text: str) -> Iterator[tuple[bool, str]]:
-    """The spans of code of one paragraph, where nothing in it could begin or end them elsewhere."""
-    pieces = _SPAN.split(text)
-    outside = "".join(pieces[::2])
-    is_clear = not any(mark in outside for mark in ("`", "<")) and not any(mark in text for mark in ("$", "\\", "|"))
-    if not is_clear:
-        yield False, text
-        return
-    for index, piece in enumerate(pieces):
-        yield index % 2 == 1, piece
+def _split_addresses(token: Token) -> list[Token]:
+    from markdown_it.token import Token as NewToken
+
+    pieces: list[Token] = []
+    last = 0
+    for match in _ADDRESS.finditer(token.content):
+        address = match[0].rstrip(_TRAILING)
+        pieces.append(NewToken("text", "", 0, content=token.content[last : match.start()]))
+        pieces.append(NewToken("link_open", "a", 1, attrs={"href": address}))
+        pieces.append(NewToken("text", "", 0, content=address))
+        pieces.append(NewToken("link_close", "a", -1))
+        last = match.start() + len(address)
+    return [*pieces, NewToken("text", "", 0, content=token.content[last:])] if pieces else [token]

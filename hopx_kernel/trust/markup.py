@@ -2,140 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
-import re
-from html.parser import HTMLParser
+from dataclasses import dataclass
 
-from .css import calm_declarations, is_calm_style_sheet, own_classes
+from .css import PREFIX, calm_declarations, own_classes, own_name, scoped_style_sheet
+from .frames import frame
 from .latex import has_acting_math
+from .notices import size
+from .scan import MAX_COUNTED, Scan, scan
 
-__all__ = ["clean_html", "frame", "is_active_html", "safe_html", "widget_html"]
+__all__ = ["MAX_CHARS", "MAX_CHARS_AT_ONCE", "Excess", "clean_html", "safe_html"]
 
-#: The page's policy for what runs in a frame: it may draw, and load libraries and pictures; it may not send.
-_FRAME_POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="connect-src data: blob:; form-action \'none\'; '
-    "base-uri 'none'; object-src 'none'\">"
-)
-_FRAME_STYLE = "<style>body{margin:0;font:13px/1.4 system-ui,sans-serif;background:#fff;color:#111}</style>"
-DEFAULT_FRAME_HEIGHT = 480
-MAX_FRAME_HEIGHT = 1200
-
-#: Elements that act by themselves, or whose content a sanitiser would lose although the code meant it to be seen.
-_ACTIVE_TAGS = frozenset(
-    [
-        "script",
-        "iframe",
-        "frame",
-        "frameset",
-        "object",
-        "embed",
-        "applet",
-        "form",
-        "input",
-        "button",
-        "select",
-        "textarea",
-        "meta",
-        "link",
-        "base",
-        "svg",
-        "math",
-        "canvas",
-        "template",
-        "portal",
-    ]
-)
+#: Markup that is cleaned at all, in characters, and where somebody waits for it who cannot do anything else meanwhile.
+MAX_CHARS = 16 << 20
+MAX_CHARS_AT_ONCE = 512 << 10
+#: Parsers take a time that grows with the product of length and depth, and with the square of a tag's attributes. People
+#: write tens of either; browsers themselves go 512 deep.
+MAX_DEPTH = 256
+MAX_ATTRIBUTES = 256
 
 _TAGS = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "area",
-        "article",
-        "aside",
-        "audio",
-        "b",
-        "bdi",
-        "bdo",
-        "blockquote",
-        "br",
-        "caption",
-        "center",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "data",
-        "dd",
-        "del",
-        "details",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hgroup",
-        "hr",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "label",
-        "li",
-        "main",
-        "mark",
-        "meter",
-        "nav",
-        "ol",
-        "p",
-        "picture",
-        "pre",
-        "progress",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "section",
-        "small",
-        "source",
-        "span",
-        "strike",
-        "strong",
-        "style",
-        "sub",
-        "summary",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "time",
-        "tr",
-        "track",
-        "tt",
-        "u",
-        "ul",
-        "var",
-        "video",
-        "wbr",
-        "font",
-    ]
+    """
+    a abbr acronym area article aside audio b bdi bdo blockquote br caption center cite code col colgroup data dd del
+    details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hgroup hr i img ins kbd label li main
+    mark meter nav ol p picture pre progress q rp rt ruby s samp section small source span strike strong sub summary sup
+    table tbody td tfoot th thead time tr track tt u ul var video wbr
+    """.split()  # noqa: SIM905 (a list of many short words)
 )
+#: Elements of which nothing is left, not even their text.
+_DROPPED_TAGS = frozenset({"script", "style", "noscript", "template"})
 _ATTRIBUTES = {
     "*": {"class", "style", "title", "lang", "dir", "align", "valign", "id", "role"},
     "a": {"href", "target"},
@@ -155,116 +51,91 @@ _ATTRIBUTES = {
     "meter": {"max", "min", "value", "low", "high", "optimum"},
     "details": {"open"},
     "time": {"datetime"},
-    "style": {"scoped", "type"},
     "font": {"color", "size", "face"},
     "blockquote": {"cite"},
     "q": {"cite"},
     "data": {"value"},
 }
+#: Attributes that name elements of the same output.
+_NAMING = frozenset({"headers", "aria-controls", "aria-describedby", "aria-labelledby", "aria-owns"})
 _MEDIA = {"img": "data:image/", "audio": "data:audio/", "video": "data:video/", "source": "data:"}
-
 #: What these name is fetched by the page, with the person's cookies where it is the page's own server.
 _LOADING = frozenset({"src", "srcset", "poster", "background"})
 
-_STYLE_SHEET = re.compile(r"<style\b.*?(?:</style\s*>|$)", re.IGNORECASE | re.DOTALL)
+
+@dataclass(frozen=True)
+class Excess:
+    """What is not shown, and why, as the beginning of a sentence."""
+
+    reason: str
 
 
-class _Inspector(HTMLParser):
-    """Looks whether markup is active, how high it wants to be, and what its style sheets say."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.is_active = False
-        self.height = 0
-        self.style_sheets: list[str] = []
-        self._in_style = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._in_style = tag == "style"
-        self.is_active = self.is_active or tag in _ACTIVE_TAGS
-        for name, value in attrs:
-            text = "".join((value or "").split()).lower()
-            if name.startswith("on") or text.startswith(("javascript:", "vbscript:", "data:text/html")):
-                self.is_active = True
-            if name in _LOADING and text and not text.startswith("data:"):
-                self.is_active = True
-            if name == "height":
-                self._see_height(text)
-            elif name == "style" and "height:" in text:
-                self._see_height(text.rpartition("height:")[2])
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self._in_style = False
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_style = self._in_style and tag != "style"
-
-    def handle_data(self, data: str) -> None:
-        if self._in_style:
-            self.style_sheets.append(data)
-
-    def _see_height(self, text: str) -> None:
-        digits = text.partition("px")[0].partition(";")[0].partition(".")[0]
-        if digits.isdecimal() and len(digits) < 6:
-            self.height = max(self.height, int(digits))
-
-
-def _inspect(markup: str) -> _Inspector:
-    inspector = _Inspector()
-    try:
-        inspector.feed(markup)
-        inspector.close()
-    except (AssertionError, ValueError):  # what the parser gives up on is no harmless markup
-        inspector.is_active = True
-    return inspector
-
-
-def is_active_html(markup: str) -> bool:
-    """Whether markup wants to run something. What this overlooks is sanitised away, not let through."""
-    return _inspect(markup).is_active
-
-
-def safe_html(markup: str) -> str:
-    """Markup for the page: sanitised, or where it is active in a frame of its own origin."""
-    inspector = _inspect(markup)
-    if inspector.is_active:
-        return frame(markup, inspector.height)
+def safe_html(markup: str, network: bool = False, max_chars: int = MAX_CHARS) -> str | Excess:
+    """Markup for the page: sanitised, or where it is active, or its style concerns others, in a frame of its own origin."""
+    if len(markup) > max_chars:
+        return Excess(f"HTML of {size(len(markup))} was not shown: at most {size(max_chars)} are made harmless here")
+    seen = scan(markup)
+    if (excess := _excess(markup, seen)) is not None:
+        return Excess(excess)
+    if seen.is_active:
+        return frame(markup, seen.height, network)
     cleaned = _clean(markup)
     if has_acting_math(html.unescape(cleaned)):
-        return frame(markup, inspector.height)
-    # The sheets are looked at as nh3's own parser sees them, since that is what the page gets.
-    if not all(map(is_calm_style_sheet, _inspect(cleaned).style_sheets)):
-        return frame(markup, inspector.height)
-    return cleaned
+        return frame(markup, seen.height, network)
+    styled, is_whole = _with_style_sheets(cleaned, seen)
+    return styled if is_whole else frame(markup, seen.height, network)
 
 
-def clean_html(markup: str) -> str:
-    """Markup without anything active, by nh3, and without mathematics that does more than to typeset."""
-    cleaned = _clean(markup)
+def clean_html(markup: str, limit: int = MAX_CHARS_AT_ONCE) -> str:
+    """Markup without anything active, by nh3, and without mathematics that does more than to typeset.
+
+    What is too large or too deep to be cleaned while others wait becomes a note that says so.
+    """
+    if "<" not in markup and "&" not in markup:
+        return _calm_math(html.escape(markup, quote=False))
+    if len(markup) > limit:
+        return html.escape(f"[HTML of {size(len(markup))} was not shown: {size(limit)} are the most.]")
+    seen = scan(markup)
+    if (excess := _excess(markup, seen)) is not None:
+        return html.escape(f"[{excess}.]")
+    return _calm_math(_with_style_sheets(_clean(markup), seen)[0])
+
+
+def _excess(markup: str, seen: Scan) -> str | None:
+    """Why markup is not cleaned at all, if it is not."""
+    of = f"HTML of {size(len(markup))}"
+    if seen.depth > (MAX_COUNTED if seen.is_active else MAX_DEPTH):
+        depth = f"more than {MAX_COUNTED:,}" if seen.depth > MAX_COUNTED else f"{seen.depth:,}"
+        return f"{of} with {depth} elements in one another was not shown: {MAX_DEPTH} are the most"
+    if seen.attributes > MAX_ATTRIBUTES:
+        return f"{of} with {seen.attributes:,} attributes of one element was not shown: {MAX_ATTRIBUTES} are the most"
+    return None
+
+
+def _calm_math(cleaned: str) -> str:
     return cleaned.replace("\\", "∖") if has_acting_math(html.unescape(cleaned)) else cleaned
 
 
-def widget_html(markup: str) -> str:
-    """Markup for a widget, which shows it in the page itself: as any output's, but without what needs a frame."""
-    cleaned = clean_html(markup)
-    for _ in range(3):
-        if "<style" not in cleaned.lower() or all(map(is_calm_style_sheet, _inspect(cleaned).style_sheets)):
-            return cleaned
-        # What is cut out may have held the rest together, so that what is left is cleaned again.
-        cleaned = clean_html(_STYLE_SHEET.sub("", cleaned))
-    return html.escape(cleaned)
+def _with_style_sheets(cleaned: str, seen: Scan) -> tuple[str, bool]:
+    """Cleaned markup with its style sheets written anew for itself alone, and whether all in them was understood."""
+    sheets = "\n".join(seen.style_sheets)
+    if not sheets.strip():
+        return cleaned, True
+    scope = f"{PREFIX}of-{hashlib.sha256(sheets.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    style, is_whole = scoped_style_sheet(sheets, scope)
+    if not style:
+        return cleaned, is_whole
+    return f'<div class="{scope}"><style>{style}</style>{cleaned}</div>', is_whole
 
 
 def _clean(markup: str) -> str:
     import nh3
 
     return nh3.clean(
-        # Half a character is none, and nothing that a parser takes.
         markup.encode("utf-8", "replace").decode("utf-8"),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
-        clean_content_tags={"script", "noscript", "template"},
+        clean_content_tags=set(_DROPPED_TAGS),
         generic_attribute_prefixes={"aria-"},
         attribute_filter=_filter_attribute,
         url_schemes={"http", "https", "mailto", "data"},
@@ -277,24 +148,18 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     if name == "style":
         return calm_declarations(value) or None
     if name == "id":
-        # An id of the code's own choosing could stand for one of the page's elements; a style sheet's table may keep it.
-        return value if value.startswith(("T_", "fn", "cite")) else None
+        return own_name(value)
     if name == "class":
+        return own_classes(value) or None
+    if name in _NAMING:
         return own_classes(value) or None
     if name == "target":
         return "_blank"
     start = value.strip().lower()
+    if name == "href" and start.startswith("#"):
+        target = own_name(value.strip()[1:])
+        return None if target is None else f"#{target}"
     if name in _LOADING or start.startswith("data:"):
         prefix = _MEDIA.get(tag)
         return value if prefix is not None and start.startswith(prefix) else None
     return value
-
-
-def frame(markup: str, height: int = 0) -> str:
-    """Markup in a frame with an origin of its own: its scripts run, and reach nothing but the frame."""
-    document = html.escape(f"<!doctype html>{_FRAME_POLICY}{_FRAME_STYLE}{markup}", quote=True)
-    pixels = min(height + 40, MAX_FRAME_HEIGHT) if height else DEFAULT_FRAME_HEIGHT
-    return (
-        f'<iframe sandbox="allow-scripts" referrerpolicy="no-referrer" loading="lazy" '
-        f'title="Output of the sandbox" style="width:100%;height:{pixels}px;border:0" srcdoc="{document}"></iframe>'
-    )

@@ -5,36 +5,28 @@ The parsers for markup are imported with the first markup: a kernel starts witho
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from .buffers import pair, without_prototypes
-from .text import TextFilter, clean_text
+from .kinds import LeftOut, Outcome, clean_value, is_heavy, is_record
+from .notices import REMEDY, note
+from .text import TextFilter, clean_line, clean_text
 from .values import plain_word
 from .widgets import MAX_ID, WidgetFilter
+from .worker import Cleaner
 
 __all__ = ["TrustPolicy"]
 
 Bundle = dict[str, Any]
-#: From a value to ``(mime type, value)`` to send instead, or None to drop it.
-_Rule = Callable[[str], "tuple[str, Any] | None"]
-
-#: Types whose renderers show what they get, and do no more: no scripts, no requests. All others are left out, since a
-#: renderer may fetch what it is told to with the person's cookies (vega), or build markup (geo+json).
-_DATA = frozenset(["application/json"])
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-_FIGURE = "application/vnd.plotly.v1+json"
-#: Records for programs, which no page renders.
-_RECORDS = ("application/papermill.", "application/scrapbook.")
-_PICTURES = ("png", "jpeg", "gif", "webp", "bmp", "avif", "apng")
-
-_JS_NOTE = "[JavaScript from the sandbox was not run in this page. See the option trust.]"
 
 #: The comm target of ipywidgets, whose messages are known well enough to be made harmless one by one.
 WIDGET_TARGET = "jupyter.widget"
 #: How deep the data of a message for another target may be nested.
 MAX_DEPTH = 200
+
+#: How IPython describes an object in text that it could not show.
+_OBJECT = ("<IPython.core.display.", "<IPython.display.", "<IPython.lib.display.")
 
 
 class TrustPolicy:
@@ -49,12 +41,26 @@ class TrustPolicy:
         other is cleaned as if it were for a widget: a program that keeps widgets may not look at the target.
     front_end_files : container of str
         Texts that an anywidget may bring as its module or its style sheet.
+    network : bool
+        Whether what runs in a frame may load something from the network.
+    remedy : str
+        A sentence that says how to have what was left out.
     """
 
     def __init__(
-        self, trusted: bool = False, comm_targets: Collection[str] = (), front_end_files: Container[str] = ()
+        self,
+        trusted: bool = False,
+        comm_targets: Collection[str] = (),
+        front_end_files: Container[str] = (),
+        *,
+        network: bool = False,
+        remedy: str = REMEDY,
     ) -> None:
         self.trusted = trusted
+        self.network = network
+        #: Where what is heavy is cleaned.
+        self.cleaner = Cleaner(network)
+        self._remedy = remedy
         self._comm_targets = frozenset(comm_targets)
         self._widgets = WidgetFilter(self.bundle, front_end_files)
 
@@ -66,16 +72,45 @@ class TrustPolicy:
         """One whole text."""
         return text if self.trusted else clean_text(text)
 
-    def bundle(self, data: Bundle, metadata: Bundle) -> tuple[Bundle, Bundle]:
-        """A MIME bundle and its metadata."""
+    def error(self, content: Bundle) -> Bundle:
+        """The content of an ``error`` or of a reply that tells one; its name is one line, also in logs."""
+        if self.trusted:
+            return content
+        traceback = content.get("traceback")
+        return {
+            **content,
+            "ename": clean_line(content.get("ename", ""), 200),
+            "evalue": clean_text(str(content.get("evalue", ""))),
+            "traceback": [clean_text(str(line)) for line in traceback] if isinstance(traceback, list) else [],
+        }
+
+    def heavy(self, data: Bundle) -> dict[str, str]:
+        """What of a bundle is better cleaned elsewhere (`worker`) than where others wait for it; its type, and its text."""
+        if self.trusted:
+            return {}
+        return {mime: text for mime, value in data.items() if (text := is_heavy(mime, value)) is not None}
+
+    def bundle(
+        self, data: Bundle, metadata: Bundle, done: Mapping[str, Outcome] | None = None
+    ) -> tuple[Bundle, Bundle]:
+        """A MIME bundle and its metadata; of what is in `done`, that is taken instead of cleaning it here."""
         if self.trusted:
             return data, metadata
         safe: Bundle = {}
+        reasons: list[str] = []
         for mime, value in data.items():
-            for name, replacement in _safe_value(str(mime).lower(), mime, value):
-                safe.setdefault(name, replacement)
-        if data and not safe:
-            safe["text/plain"] = _note_of(data)
+            outcome = done[mime] if done and mime in done else clean_value(str(mime), value, self.network, at_once=True)
+            if isinstance(outcome, LeftOut):
+                reasons.append(outcome.reason)
+            else:
+                for name, replacement in outcome.items():
+                    # What the code itself gave for a type is preferred to what was made of another.
+                    if name == mime or (name not in data and name not in safe):
+                        safe[name] = replacement
+        if reasons and not any(_shows(mime) for mime in safe):
+            plain = str(safe.get("text/plain", ""))
+            rest = "" if plain.startswith(_OBJECT) and plain.endswith(">") else plain
+            safe["text/plain"] = clean_text(note(reasons, self._remedy)) + (f"\n{rest}" if rest else "")
         return safe, _safe_metadata(metadata)
 
     def comm(
@@ -128,29 +163,15 @@ def _other(data: Bundle, buffers: Sequence[Any]) -> tuple[Bundle, Sequence[Any]]
     return {**clean, "buffer_paths": [path for path, _ in pairs]}, [buffer for _, buffer in pairs]
 
 
-def _note_of(data: Bundle) -> str:
-    """What to say in place of a bundle of which nothing could be shown."""
-    types = ", ".join(sorted(str(mime) for mime in data))
-    return clean_text(f"[Output of the type {types:.200} was not shown. See the option trust.]")
-
-
 class _PassingFilter(TextFilter):
     def feed(self, text: str) -> str:
         return text
 
 
-def _safe_value(kind: str, mime: str, value: Any) -> list[tuple[str, Any]]:
-    if kind in (_WIDGET_VIEW, _FIGURE):
-        made = (_view if kind == _WIDGET_VIEW else _figure)(value)
-        return [] if made is None else [(mime, made)]
-    rule = _RULES.get(kind)
-    if rule is None:
-        return [(mime, value)] if kind in _DATA or kind.startswith(_RECORDS) else []
-    text = "".join(map(str, value)) if isinstance(value, list) else value
-    if not isinstance(text, str):
-        return []
-    result = rule(text)
-    return [] if result is None else [result]
+def _shows(mime: str) -> bool:
+    """Whether a front end shows a type as more than a text that may stand for something else."""
+    kind = mime.lower()
+    return kind != "text/plain" and not is_record(kind)
 
 
 def _safe_metadata(metadata: Bundle) -> Bundle:
@@ -166,81 +187,3 @@ def _safe_entry(key: str, value: Any) -> Any:
 
 def _is_size(value: Any) -> bool:
     return isinstance(value, str) and value.removesuffix("px").removesuffix("%").replace(".", "", 1).isdecimal()
-
-
-def _view(value: Any) -> Any:
-    """Where a widget is to be shown: its name, and the versions of the protocol."""
-    if not isinstance(value, dict) or not isinstance(value.get("model_id"), str):
-        return None
-    versions = {key: value[key] for key in ("version_major", "version_minor") if type(value.get(key)) is int}
-    return {**versions, "model_id": value["model_id"]}
-
-
-def _figure(value: Any) -> Any:
-    from .figures import clean_figure
-
-    return clean_figure(value, has_known_keys=True) if isinstance(value, dict) else None
-
-
-def _html(text: str) -> tuple[str, Any]:
-    from . import markup
-
-    return "text/html", markup.safe_html(text)
-
-
-def _svg(text: str) -> tuple[str, Any]:
-    from .svg import inert_svg
-
-    inert = inert_svg(text)
-    if inert is not None:
-        return "image/svg+xml", inert
-    # As an image its scripts do not run, whatever it holds.
-    encoded = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
-    return "text/html", f'<img src="data:image/svg+xml;base64,{encoded}">'
-
-
-def _markdown(text: str) -> tuple[str, Any] | None:
-    from .markdown import safe_markdown
-
-    safe = safe_markdown(text)
-    return None if safe is None else ("text/markdown", safe)
-
-
-def _latex(text: str) -> tuple[str, Any] | None:
-    from .latex import safe_latex
-
-    safe = safe_latex(text)
-    return None if safe is None else ("text/latex", safe)
-
-
-def _plain(text: str) -> tuple[str, Any]:
-    return "text/plain", clean_text(text)
-
-
-def _error_text(mime: str) -> _Rule:
-    return lambda text: (mime, clean_text(text))
-
-
-def _base64(mime: str) -> _Rule:
-    # Exports put it between quotes as it is.
-    return lambda text: (mime, text) if _BASE64.issuperset(text) else None
-
-
-def _script(_: str) -> tuple[str, Any]:
-    return "text/plain", _JS_NOTE
-
-
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n")
-
-_RULES: dict[str, _Rule] = {
-    "text/plain": _plain,
-    "text/html": _html,
-    "image/svg+xml": _svg,
-    "text/markdown": _markdown,
-    "text/latex": _latex,
-    "application/javascript": _script,
-    "application/ecmascript": _script,
-    "text/javascript": _script,
-    **{mime: _error_text(mime) for mime in ("application/vnd.jupyter.stdout", "application/vnd.jupyter.stderr")},
-    **{mime: _base64(mime) for mime in ("application/pdf", *(f"image/{name}" for name in _PICTURES))},
-}

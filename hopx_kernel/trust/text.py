@@ -1,17 +1,26 @@
 """Terminal escapes: colours and cursor movements pass, commands to the terminal do not.
 
 A page ignores them, but ``jupyter console`` hands output to a real terminal, which a sequence can make write the
-clipboard, rename the window or answer as if the person had typed.
+clipboard, rename the window or answer as if the person had typed. So do ``jupyter execute`` and a server's log with
+errors and names.
 """
 
 from __future__ import annotations
 
-__all__ = ["TextFilter", "clean_text"]
+import re
+import unicodedata
+from typing import Any
+
+__all__ = ["TextFilter", "clean_line", "clean_text"]
 
 #: What begins an operating system command, a device control string, a privacy message, an application command, a
-#: string; in both of its spellings. And ESC with a letter that resets or reprograms the terminal.
+#: string. And ESC with a letter that resets or reprograms the terminal.
 _SEVEN_BIT = ("]", "P", "^", "_", "X", "c", "Z")
-_EIGHT_BIT = dict.fromkeys((144, 152, 154, 155, 157, 158, 159))
+#: Controls that move in a text (backspace, tab, lines, bell) stay; those that switch, answer or stop a terminal do not.
+_CONTROLS = dict.fromkeys(
+    (*range(7), *range(14, 27), *range(28, 32), 127, *(code for code in range(128, 160) if code not in (133, 156)))
+)
+_HAS_CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9b\x9d-\x9f]")
 #: Ends of ``ESC [`` sequences that make a terminal answer (``n``, ``c``), or switch keyboard and mouse modes.
 _CSI_REFUSED = frozenset("nctuxqy")
 _PARAMETERS = frozenset("0123456789;:?<=>! \"'$#%&()*+,-./")
@@ -19,7 +28,7 @@ _PARAMETERS = frozenset("0123456789;:?<=>! \"'$#%&()*+,-./")
 
 def clean_text(text: str) -> str:
     """A whole text without commands to the terminal."""
-    text = text.translate(_EIGHT_BIT) if not text.isascii() else text
+    text = text.translate(_CONTROLS) if _HAS_CONTROL.search(text) else text
     if "\x1b" not in text:
         return text
     first, *parts = text.split("\x1b")
@@ -34,6 +43,19 @@ def clean_text(text: str) -> str:
         ends_command = part.startswith("]") and "\x07" not in part and following.startswith("\\")
         clean.append("" if ends_command else _clean_sequence(part))
     return "".join(clean)
+
+
+def clean_line(value: Any, limit: int = 1000) -> str:
+    """One line, for logs, names and headings: no escapes, no controls, nothing that turns the writing around."""
+    text = str(value)
+    cut = _ESCAPES.sub("", text[: 4 * limit])
+    line = "".join(" " if unicodedata.category(char) in _NOT_IN_LINES else char for char in cut)
+    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[:limit]}…"
+
+
+#: Categories of characters: controls, formats (directions of writing, invisible ones), surrogates, line separators.
+_NOT_IN_LINES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]?|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
 
 
 def _clean_sequence(part: str) -> str:

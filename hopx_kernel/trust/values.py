@@ -126,9 +126,9 @@ def _filename(value: Any) -> Any:
 
 
 def _html(value: Any) -> Any:
-    from .markup import widget_html
+    from .markup import clean_html
 
-    return widget_html(value) if type(value) is str else REFUSED
+    return clean_html(value) if type(value) is str else REFUSED
 
 
 def _css(value: Any) -> Any:

@@ -10,8 +10,12 @@ import errno
 import os
 import posixpath
 import stat
+import unicodedata
 from pathlib import Path
 from typing import Optional, Union
+
+#: Controls, formats (directions of writing, invisible characters), and separators of lines.
+_ODD = ("Cc", "Cf", "Zl", "Zp")
 
 __all__ = ["NewFile", "find_target", "open_source", "own_path"]
 
@@ -47,7 +51,7 @@ def find_target(source: str, target: Union[str, Path, None]) -> Path:
     """Where the copy of `source` goes. Raises `OSError` with the reason when it cannot go there."""
     path = Path(target) if target is not None else Path.cwd()
     if path.is_dir():
-        name = posixpath.basename(source)
+        name = _plain_name(posixpath.basename(source))
         if name in ("", ".", "..") or "\0" in name:
             raise OSError(errno.EINVAL, "it does not end in a file's name; say where it is to go", source)
         path = path / name
@@ -55,6 +59,11 @@ def find_target(source: str, target: Union[str, Path, None]) -> Path:
         raise NotADirectoryError(errno.ENOTDIR, "there is no such directory", str(target))
     _check_target(path)
     return path
+
+
+def _plain_name(name: str) -> str:
+    """A name of the other end's choosing without what acts on a terminal that lists it, or turns its writing around."""
+    return "".join("_" if char != "\0" and unicodedata.category(char) in _ODD else char for char in name)
 
 
 class NewFile:

@@ -1,0 +1,143 @@
+"""Frames: markup that runs, in a document of an origin of its own, without the page and without the network.
+
+A policy for content says what a document loads, and not where its frame goes on to. So the document lies in a second
+frame: the policy of the one around it says that, and the sandbox keeps it from going anywhere else. WebRTC is in no
+policy's reach; a script before all others takes it out of the document, and puts itself first in every document
+below it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+__all__ = ["frame"]
+
+#: What holds with and without a network: it may draw, and work with what it brings along.
+_ALWAYS = {
+    "default-src": "'none'",
+    "script-src": "'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' data: blob:",
+    "style-src": "'unsafe-inline' data: blob:",
+    "img-src": "data: blob:",
+    "font-src": "data: blob:",
+    "media-src": "data: blob:",
+    "connect-src": "data: blob:",
+    "worker-src": "data: blob:",
+    "frame-src": "'none'",
+    "form-action": "'none'",
+    "base-uri": "'none'",
+    "object-src": "'none'",
+}
+#: What a sandbox with the network may load besides, without the person's cookies since the frame has an origin of its own.
+_WITH_NETWORK = frozenset({"script-src", "style-src", "img-src", "font-src", "media-src"})
+_SECURE_WITH_NETWORK = frozenset({"connect-src", "frame-src"})
+
+_STYLE = "<style>body{margin:0;font:13px/1.4 system-ui,sans-serif;background:#fff;color:#111}</style>"
+_OUTER_STYLE = "<style>html,body{margin:0;height:100%;overflow:hidden}iframe{border:0;width:100%;height:100%}</style>"
+DEFAULT_HEIGHT = 480
+MAX_HEIGHT = 1200
+
+#: Trees of shadows that markup itself declares may be closed to the script that guards; none is made.
+_SHADOW = re.compile("shadowrootmode", re.IGNORECASE)
+
+#: Runs before everything else in a document. All that it needs later it takes now, since the document's own scripts can
+#: replace whatever is looked up later: methods, getters, iterators, what a regular expression does.
+_GUARD = """<script>(() => {
+  for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "mozRTCPeerConnection", "RTCIceTransport",
+    "RTCDtlsTransport", "WebTransport"]) delete window[name];
+  for (const owner of [Element, ShadowRoot, Document])
+    for (const place of [owner, owner.prototype])
+      for (const name of Object.getOwnPropertyNames(place))
+        if (/html.*unsafe|stream.*html|append.*html/i.test(name)) delete place[name];
+  const apply = Reflect.apply, Observer = MutationObserver, observe = Observer.prototype.observe;
+  const {startsWith, toLowerCase, lastIndexOf, indexOf, slice, trim, charCodeAt} = String.prototype;
+  const {removeAttribute, setAttribute, getAttribute, attachShadow} = Element.prototype;
+  const guard = "<!doctype html>" + document.currentScript.outerHTML;
+  const unshadowed = source => {
+    let at;
+    while ((at = apply(indexOf, apply(toLowerCase, source, []), ["shadowrootmode"])) >= 0)
+      source = apply(slice, source, [0, at]) + "shadow-off-mode" + apply(slice, source, [at + 14]);
+    return source;
+  };
+  const isFar = source => {
+    const address = apply(toLowerCase, apply(trim, source, []), []);
+    return apply(startsWith, address, ["https:"]) || apply(startsWith, address, ["http:"]);
+  };
+  const names = {[Symbol.iterator]: () => {
+    let count = 0;
+    return {next: () => count < 2 ? {done: false, value: count++ ? "src" : "srcdoc"} : {done: true, value: undefined}};
+  }};
+  const watch = (root, query) => {
+    const visit = () => {
+      const frames = apply(query, root, ["iframe, frame"]);
+      for (let index = 0, each; (each = frames[index]) !== undefined; index++) {
+        const source = apply(getAttribute, each, ["src"]), inner = apply(getAttribute, each, ["srcdoc"]);
+        if (source !== null && !isFar(source)) apply(removeAttribute, each, ["src"]);
+        if (inner !== null && !apply(startsWith, inner, [guard]))
+          apply(setAttribute, each, ["srcdoc", guard + unshadowed(inner)]);
+      }
+    };
+    apply(observe, new Observer(visit), [root, {subtree: true, childList: true, attributes: true, attributeFilter: names}]);
+  };
+  watch(document, Document.prototype.querySelectorAll);
+  const below = DocumentFragment.prototype.querySelectorAll;
+  Element.prototype.attachShadow = function (options) {
+    const root = apply(attachShadow, this, [options]);
+    watch(root, below);
+    return root;
+  };
+  const write = Document.prototype.write;
+  let held = "";
+  const writing = end => function (...parts) {
+    let source = held;
+    for (let index = 0; index < parts.length; index++) source += parts[index];
+    source += end;
+    const open = apply(lastIndexOf, source, ["<"]), code = apply(charCodeAt, source, [open + 1]) | 32;
+    const isCut = open > apply(lastIndexOf, source, [">"]) && (open === source.length - 1 || (code > 96 && code < 123));
+    held = isCut ? apply(slice, source, [open]) : "";
+    apply(write, this, [unshadowed(isCut ? apply(slice, source, [0, open]) : source)]);
+  };
+  Document.prototype.write = writing("");
+  Document.prototype.writeln = writing("\\n");
+  document.currentScript.remove();
+})();</script>"""
+
+
+def frame(markup: str, height: int = 0, network: bool = False) -> str:
+    """Markup in a frame with an origin of its own: its scripts run, and reach nothing but the frame.
+
+    Parameters
+    ----------
+    height : int
+        The height that it wants to have, in pixels; 0 for any.
+    network : bool
+        Whether it may load what is in the network, as the sandbox that it comes from may.
+    """
+    policy = _policy(network)
+    inner = f"<!doctype html>{policy}{_GUARD}{_STYLE}{_SHADOW.sub('shadow-off-mode', markup)}"
+    outer = f'<!doctype html>{policy}{_OUTER_STYLE}<iframe sandbox="allow-scripts" srcdoc="{_quoted(inner)}"></iframe>'
+    pixels = min(height + 40, MAX_HEIGHT) if height else DEFAULT_HEIGHT
+    return (
+        f'<iframe sandbox="allow-scripts" referrerpolicy="no-referrer" loading="lazy" '
+        f'title="Output of the sandbox" style="width:100%;height:{pixels}px;border:0" srcdoc="{_quoted(outer)}"></iframe>'
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text between double quotes, where nothing else has to be replaced."""
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+
+
+def _policy(network: bool) -> str:
+    directives = []
+    for name, sources in _ALWAYS.items():
+        if network and name in _WITH_NETWORK:
+            sources += " https: http:"
+        elif network and name in _SECURE_WITH_NETWORK:
+            sources = "https:" if sources == "'none'" else f"{sources} https:"
+        directives.append(f"{name} {sources}")
+    content = html.escape("; ".join(directives), quote=False)
+    return (
+        f'<meta http-equiv="Content-Security-Policy" content="{content}">'
+        '<meta http-equiv="x-dns-prefetch-control" content="off">'
+    )

@@ -1,0 +1,22 @@
+"""What is said in place of what was not shown."""
+
+from __future__ import annotations
+
+__all__ = ["REMEDY", "note", "size"]
+
+#: How to have what was left out, where nobody knows better.
+REMEDY = "See the option trust."
+
+
+def size(count: int) -> str:
+    """A number of characters, for a person."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000  # type: ignore[assignment]  # three digits are said
+    return f"{count:.3g} GB"
+
+
+def note(reasons: list[str], remedy: str) -> str:
+    """One note of what was left out, and how to have it."""
+    return f"[{'; '.join(reasons)}. {remedy}]"
