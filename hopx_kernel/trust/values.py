@@ -149,7 +149,8 @@ def _classes(value: Any) -> Any:
 
     if type(value) not in (list, tuple):
         return REFUSED
-    return [own_classes(name) for name in value if type(name) is str and len(name) <= MAX_WORD]
+    names = (name for name in value if type(name) is str and len(name) <= MAX_WORD)
+    return [own for name in names for own in own_classes(name).split()]
 
 
 def _false(_: Any) -> Any:
