@@ -37,7 +37,8 @@ def _clean_payload(payload: Any, trust: TrustPolicy, is_trusted: bool) -> dict[s
     source = payload.get("source")
     if source == "page" and isinstance(payload.get("data"), dict):
         data, _ = trust.bundle(payload["data"], {})
-        return {"source": source, "data": data, "start": 0}
+        start = payload.get("start")
+        return {"source": source, "data": data, "start": start if type(start) is int else 0}
     if is_trusted:
         return payload
     if source == "set_next_input" and isinstance(payload.get("text"), str):
