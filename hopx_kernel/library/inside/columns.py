@@ -313,9 +313,12 @@ def make_range(bounds: Any, name: Any, max_length: int) -> Any:
 def make_index(array: Any, name: Any, freq: Any) -> Any:
     """An index of an array's dtype. Raises `Refused` where this pandas has none."""
     pandas = need("pandas")
-    index = pandas.Index(array, dtype=array.dtype, name=name, tupleize_cols=False)
-    if index.dtype != array.dtype:
-        raise Refused("the pandas where it goes makes an index of %s of %s" % (index.dtype, array.dtype))
+    try:
+        index = pandas.Index(array, dtype=array.dtype, name=name, tupleize_cols=False)
+    except ValueError:
+        index = None
+    if index is None or index.dtype != array.dtype:
+        raise Refused("the pandas where it goes has no index of %s; convert it with .reset_index()" % array.dtype)
     if freq is not None:
         if not isinstance(index, (pandas.DatetimeIndex, pandas.TimedeltaIndex)) or type(freq) is not str:
             raise Malformed("it has a freq and no times")

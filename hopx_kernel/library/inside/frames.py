@@ -28,7 +28,11 @@ def is_frame(value: Any) -> bool:
 
 
 def _index_types(pandas: Any) -> Tuple[type, ...]:
+    # Before pandas 2 each dtype of numbers had a type of index of its own.
+    numeric = sys.modules.get("pandas.core.indexes.numeric")
+    names = ("Int64Index", "UInt64Index", "Float64Index")
     return (
+        *(getattr(numeric, name) for name in names if hasattr(numeric, name)),
         pandas.Index,
         pandas.RangeIndex,
         pandas.MultiIndex,
@@ -92,7 +96,7 @@ def load_frame(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
     index = _load_index(meta["index"], parts)
     if meta["shape"] == "index":
         return index
-    columns = [_load_series(spec, parts, len(index)) for spec in meta["columns"]]
+    columns = [_load_series(spec, parts, len(index), place) for place, spec in enumerate(meta["columns"])]
     if type(meta["attrs"]) is not dict or type(meta["allows_duplicate_labels"]) is not bool:
         raise Malformed("its attrs make no sense")
     if meta["shape"] == "series":
@@ -105,14 +109,18 @@ def load_frame(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
     return value if meta["allows_duplicate_labels"] else value.set_flags(allows_duplicate_labels=False)
 
 
-def _load_series(spec: Dict[str, Any], parts: Iterator[Any], length: int) -> Any:
+def _load_series(spec: Dict[str, Any], parts: Iterator[Any], length: int, place: int) -> Any:
     pandas = need("pandas")
-    array = load_column(spec, parts)
+    try:
+        array = load_column(spec, parts)
+    except Refused as exc:  # its label comes later
+        raise Refused("its column %d: %s" % (place, exc)) from None
     if len(array) != length or array.ndim != 1:
         raise Malformed("a column is not as long as the index")
     column = pandas.Series(array, dtype=array.dtype, copy=False)
     if column.dtype != array.dtype:  # older ones know fewer units of time
-        raise Refused("the pandas where it goes makes %s of %s" % (column.dtype, array.dtype))
+        words = (place, column.dtype, array.dtype)
+        raise Refused("its column %d: the pandas where it goes makes %s of %s" % words)
     return column
 
 
