@@ -216,7 +216,7 @@ class Session:
         return await self.request("restart_request", {}, timeout_seconds=RESTART_TIMEOUT_SECONDS)
 
     async def request(
-        self, msg_type: str, content: dict[str, Any], *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+        self, msg_type: str, content: dict[str, Any], *, timeout_seconds: float | None = None
     ) -> dict[str, Any]:
         """Send a request and wait for its reply's content.
 
@@ -224,6 +224,7 @@ class Session:
         and `LocalProtocolError` for what cannot be sent.
         """
         exchange = self._open()
+        timeout_seconds = REQUEST_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
         msg_id = uuid.uuid4().hex
         data = exchange.connection.send(Message(msg_type, content, msg_id=msg_id))
         reply = exchange.replies[msg_id] = Reply()

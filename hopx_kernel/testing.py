@@ -55,6 +55,7 @@ class ScriptedRunner(ByteStream):
         self._eof = False
         self._broken = False
         self._is_stopped = False
+        self._is_stalled = False
 
     def emit(self, message: Message) -> None:
         """Send an event that no request asked for."""
@@ -73,6 +74,10 @@ class ScriptedRunner(ByteStream):
     def stop(self) -> None:
         """Take and say nothing more, as a process does that was stopped by a signal."""
         self._is_stopped = True
+
+    def stall(self) -> None:
+        """Take nothing more: whoever sends waits."""
+        self._is_stalled = True
 
     def go_on(self) -> None:
         """Take and say what has waited since `stop`."""
@@ -105,6 +110,8 @@ class ScriptedRunner(ByteStream):
     async def send(self, item: bytes) -> None:
         """Bytes to the script, which answers before this returns."""
         await anyio.lowlevel.checkpoint()
+        while self._is_stalled and not self._eof:
+            await self._changed.wait()
         if self._eof:
             raise anyio.BrokenResourceError
         self.connection.receive_data(item)
