@@ -56,6 +56,14 @@ SYNTHETIC_FILES = {
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
+#: Of the kernel as a whole, as container engines have them: what could be set, and what tells of the host's hardware,
+#: memory and other users. There is no /sys at all.
+_PROC_READ_ONLY = ("sys", "sysrq-trigger", "bus", "fs", "irq")
+_PROC_MASKED = (
+    *("acpi", "asound", "driver", "interrupts", "kcore", "key-users", "keys", "latency_stats", "sched_debug", "scsi"),
+    *("timer_list", "timer_stats"),
+)
+
 
 def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[str]:
     """Arguments that build the sandbox's files, without those whose content the host makes up."""
@@ -63,8 +71,7 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
     size = [] if options.disk_bytes is None else ["--size", str(options.disk_bytes)]
     for path in WRITABLE_DIRECTORIES:
         arguments += [*size, "--perms", "1777" if path == "/tmp" else "0755", "--tmpfs", path]
-    # Settings of the namespaces that are the sandbox's own would be writable in its own /proc.
-    arguments += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
+    arguments += [*_proc(), "--dev", "/dev"]
     shared = [] if options.disk_bytes is None else ["--size", str(max(options.disk_bytes // 4, 1 << 16))]
     arguments += [*shared, "--perms", "1777", "--tmpfs", "/dev/shm"]
     # After the writable directories: an environment may well lie in one of them.
@@ -76,6 +83,23 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
         for name in ("python", "python3"):
             arguments += ["--symlink", interpreter.path, f"{COMMANDS_DIRECTORY}/{name}"]
     return arguments
+
+
+def _proc() -> Iterator[str]:
+    yield from ("--proc", "/proc")
+    # Settings of the namespaces that are the sandbox's own would be writable in its own /proc.
+    for name in filter(_is_in_proc, _PROC_READ_ONLY):
+        yield from ("--ro-bind", f"/proc/{name}", f"/proc/{name}")
+    for name in filter(_is_in_proc, _PROC_MASKED):
+        path = f"/proc/{name}"
+        if os.path.isdir(path):
+            yield from ("--perms", "0555", "--size", "4096", "--tmpfs", path, "--remount-ro", path)
+        else:  # a device, where there are to be none: it cannot be opened
+            yield from ("--ro-bind", "/dev/null", path)
+
+
+def _is_in_proc(name: str) -> bool:
+    return os.path.exists(f"/proc/{name}")
 
 
 def _system(network: bool) -> Iterator[str]:

@@ -227,6 +227,31 @@ for directory, names, files in os.walk("/proc"):
     assert (await bash(sandbox, "cat /proc/sys/vm/swappiness > /proc/sys/vm/swappiness")).returncode != 0
 
 
+MASKED = ["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"]
+
+
+async def test_hardware_and_keys_of_the_host_do_not_show_in_proc(sandbox: LocalSandbox) -> None:
+    # All that container engines mask, where this kernel has it.
+    for name in MASKED:
+        found = (await python(sandbox, READ, f"/proc/{name}")).stdout
+        if Path(f"/proc/{name}").is_dir():
+            assert found == "GOT []\n"
+        elif Path(f"/proc/{name}").exists():
+            assert found == "DENIED PermissionError\n"
+        else:
+            assert found == "DENIED FileNotFoundError\n"
+
+
+@pytest.mark.parametrize("name", ["bus", "fs", "irq", "sys", "sysrq-trigger"])
+async def test_switches_of_the_kernel_are_mounted_read_only(sandbox: LocalSandbox, name: str) -> None:
+    if not Path(f"/proc/{name}").exists():
+        return  # this kernel has none
+    outcome = await bash(
+        sandbox, "awk -v path=\"$1\" '$2 == path {print substr($4, 1, 2)}' /proc/self/mounts", f"/proc/{name}"
+    )
+    assert set(outcome.stdout.split()) == {"ro"}
+
+
 async def test_nothing_is_mounted(sandbox: LocalSandbox) -> None:
     source = """
 import ctypes
