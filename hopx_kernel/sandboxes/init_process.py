@@ -43,13 +43,18 @@ class InitProcess:
     @property
     def pidfd(self) -> int | None:
         """Becomes readable when nothing of the sandbox is left; None where there is none to be had."""
-        if self._pidfd is None and self._info is not None:
-            with suppress(BlockingIOError):
-                while data := os.read(self._info, _MAX_INFO_BYTES):
-                    self._told += data
-            if match := re.search(rb'"child-pid"\s*:\s*(\d+)\s*[,}]', self._told):
-                self._open(int(match[1]))
+        self.locate()
         return self._pidfd
+
+    def locate(self) -> None:
+        """Take hold of it, if it is there. To be done while bubblewrap lives: then nothing can pass for it."""
+        if self._pidfd is not None or self._info is None:
+            return
+        with suppress(BlockingIOError):
+            while data := os.read(self._info, _MAX_INFO_BYTES):
+                self._told += data
+        if match := re.search(rb'"child-pid"\s*:\s*(\d+)\s*[,}]', self._told):
+            self._open(int(match[1]))
 
     def kill(self) -> None:
         """Kill it, and so everything. Does nothing where it is not known: bubblewrap's own end kills it too."""

@@ -19,7 +19,7 @@ from hopx_kernel.runner.bundle import build_bundle
 from hopx_kernel.sandboxes import SandboxOptions, pipes
 from hopx_kernel.sandboxes.base import SandboxState
 from hopx_kernel.sandboxes.bwrap import bundled_bwrap
-from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.sandboxes.local import LocalProcess, LocalSandbox
 from hopx_kernel.sandboxes.spawn import Spawned, spawn
 
 from .inside import bash, python, run
@@ -184,6 +184,8 @@ async def test_runner_that_was_asked_for_early_is_taken_over(anyio_backend: str)
     assert spawned.runner is not None
     async with LocalSandbox.adopt(spawned) as sandbox:
         runner = await sandbox.start_runner(options)
+        assert isinstance(runner, LocalProcess)
+        await runner.started()
         # Of the launcher: the runner itself has started another, its interpreter, or will.
         assert (await run(sandbox, "pgrep", "-P", "1", "-fc", "runner[.]pyz")).stdout == "1\n"
         await runner.stream.send(b'{"msg_type":"hello","msg_id":"1","content":{"version":1}}\n')
