@@ -293,6 +293,12 @@ def main() -> None:
         sys.exit("launcher: Python 3.9 or newer is needed, and this is " + sys.version.split()[0])
     become_unreachable()
     fd, *values = (int(argument) for argument in sys.argv[1:])
+    for other in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if other > 2 and other != fd:
+            try:  # of who started this; nothing in the sandbox is to have them
+                os.close(other)
+            except OSError:  # that of the directory itself
+                pass
     limits = [(resource.RLIMIT_CORE, 0)]
     for index, kind in enumerate(LIMITS):
         hard, value = resource.getrlimit(kind)[1], values[index]

@@ -13,10 +13,28 @@ from collections.abc import Iterator
 from .interpreter import STORES, Interpreter, is_system
 from .options import SandboxOptions
 
-__all__ = ["COMMANDS_DIRECTORY", "PACKAGES_DIRECTORY", "SYNTHETIC_FILES", "WRITABLE_DIRECTORIES", "layout_arguments"]
+__all__ = [
+    "COMMANDS_DIRECTORY",
+    "PACKAGES_DIRECTORY",
+    "SYNTHETIC_FILES",
+    "WRITABLE_DIRECTORIES",
+    "inode_limit",
+    "layout_arguments",
+    "mount_table",
+    "writable_arguments",
+]
 
 #: Writable, each a tmpfs of its own.
-WRITABLE_DIRECTORIES = ("/workspace", "/app", "/tmp")
+WRITABLE_DIRECTORIES = ("/workspace", "/app", "/tmp", "/dev/shm")
+
+_FOR_EVERYBODY = ("/tmp", "/dev/shm")
+
+#: What a file takes of the kernel's memory beside its content, and which part of the sandbox's memory all the files in
+#: one directory may take that way.
+_INODE_BYTES, _INODES_SHARE = 1024, 16
+
+#: A file for so many bytes of a directory's size are enough for anybody.
+_BYTES_PER_INODE = 8192
 
 #: On PATH before all others: ``pip``, and the interpreter where its own directory does not call it ``python``.
 COMMANDS_DIRECTORY = "/run/sandbox/bin"
@@ -65,15 +83,17 @@ _PROC_MASKED = (
 )
 
 
-def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[str]:
-    """Arguments that build the sandbox's files, without those whose content the host makes up."""
-    arguments = [*_system(options.network)]
-    size = [] if options.disk_bytes is None else ["--size", str(options.disk_bytes)]
-    for path in WRITABLE_DIRECTORIES:
-        arguments += [*size, "--perms", "1777" if path == "/tmp" else "0755", "--tmpfs", path]
-    arguments += [*_proc(), "--dev", "/dev"]
-    shared = [] if options.disk_bytes is None else ["--size", str(max(options.disk_bytes // 4, 1 << 16))]
-    arguments += [*shared, "--perms", "1777", "--tmpfs", "/dev/shm"]
+def layout_arguments(options: SandboxOptions, interpreter: Interpreter, mounted_at: str | None = None) -> list[str]:
+    """Arguments that build the sandbox's files, without those whose content the host makes up.
+
+    The writable directories are new, or those that are at `mounted_at` already.
+    """
+    arguments = [*_system(options.network), *_proc(), "--dev", "/dev"]
+    if mounted_at is None:
+        arguments += writable_arguments(options)
+    else:
+        for path in WRITABLE_DIRECTORIES:
+            arguments += ["--bind", mounted_at + path, path]
     # After the writable directories: an environment may well lie in one of them.
     for tree in interpreter.trees:
         arguments += ["--ro-bind", tree, tree]
@@ -83,6 +103,46 @@ def layout_arguments(options: SandboxOptions, interpreter: Interpreter) -> list[
         for name in ("python", "python3"):
             arguments += ["--symlink", interpreter.path, f"{COMMANDS_DIRECTORY}/{name}"]
     return arguments
+
+
+def writable_arguments(options: SandboxOptions, at: str = "") -> list[str]:
+    """Arguments that make the writable directories, below `at`."""
+    arguments = []
+    for path in WRITABLE_DIRECTORIES:
+        size = _size(options, path)
+        arguments += [] if size is None else ["--size", str(size)]
+        arguments += ["--perms", _mode(path), "--tmpfs", at + path]
+    return arguments
+
+
+def mount_table(options: SandboxOptions, at: str) -> str:
+    """The writable directories below `at` in the form of fstab(5), with the limit that bubblewrap knows no word for."""
+    lines = []
+    for path in WRITABLE_DIRECTORIES:
+        limits = {"size": _size(options, path), "nr_inodes": inode_limit(options), "mode": _mode(path)}
+        given = [f"{name}={value}" for name, value in limits.items() if value is not None]
+        lines.append(f"hopx {at}{path} tmpfs nosuid,nodev,{','.join(given)} 0 0\n")
+    return "".join(lines)
+
+
+def inode_limit(options: SandboxOptions) -> int | None:
+    """How many files and directories each writable directory may hold; None for what the kernel allows."""
+    limits = []
+    if options.memory_bytes is not None:
+        limits.append(options.memory_bytes // _INODES_SHARE // _INODE_BYTES)
+    if options.disk_bytes is not None:
+        limits.append(options.disk_bytes // _BYTES_PER_INODE)
+    return max(min(limits), 1024) if limits else None
+
+
+def _size(options: SandboxOptions, path: str) -> int | None:
+    if options.disk_bytes is None:
+        return None
+    return max(options.disk_bytes // 4, 1 << 16) if path == "/dev/shm" else options.disk_bytes
+
+
+def _mode(path: str) -> str:
+    return "1777" if path in _FOR_EVERYBODY else "0755"
 
 
 def _proc() -> Iterator[str]:

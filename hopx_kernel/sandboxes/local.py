@@ -22,6 +22,7 @@ from .bwrap import bundled_bwrap
 from .control import Control, ProcessStatus
 from .diagnosis import diagnose, is_unfit
 from .init_process import InitProcess
+from .layout import inode_limit
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe
 from .spawn import RUNNER_PATH, Spawned, spawn
@@ -229,6 +230,8 @@ class LocalSandbox(BaseSandbox):
             await control.wait(lambda: control.ready)
         except SandboxLostError:
             return await self._read_stderr(spawned)
+        # While bubblewrap is there to tell by that it is the right one, and before any code of others runs.
+        spawned.init.locate()
         return None
 
     def _running(self) -> tuple[Control, Spawned]:
@@ -261,8 +264,9 @@ class LocalSandbox(BaseSandbox):
         if code < 0:
             return OSError(errno.EIO, f"the copy was ended by signal {-code}", path)
         if code == errno.ENOSPC and self.options.disk_bytes is not None:
-            limit = self.options.disk_bytes
-            return OSError(code, f"No space left: disk_bytes allows {limit} bytes in each writable directory", path)
+            limit, files = self.options.disk_bytes, inode_limit(self.options)
+            room = f"{limit} bytes in each writable directory, and {files} files"
+            return OSError(code, f"No space left: disk_bytes allows {room}", path)
         if code in (errno.EINVAL, errno.ENXIO):
             return OSError(code, "it is a device, a pipe or a socket, not an ordinary file", path)
         return OSError(code, os.strerror(code), path)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
 from .bwrap import bwrap_directories, find_bwrap
-from .guard import can_be_guarded, guarded_command
+from .guard import MOUNTED_AT, can_be_guarded, guarded_command
 from .init_process import InitProcess
 from .interpreter import Interpreter, find_interpreter
-from .layout import COMMANDS_DIRECTORY, PACKAGES_DIRECTORY, SYNTHETIC_FILES, layout_arguments
+from .layout import COMMANDS_DIRECTORY, PACKAGES_DIRECTORY, SYNTHETIC_FILES, layout_arguments, mount_table
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
@@ -105,9 +105,13 @@ def spawn(
         info_read, info = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         given.add(info)
         try:
-            inner = _command(options, interpreter, bwrap, control, given)
+            command = _command(options, interpreter, bwrap, control, given, guarded)
             told = ["--info-fd", str(info)]
-            command = guarded_command(bwrap, told, inner) if guarded else [inner[0], *told, *inner[1:]]
+            if guarded:
+                table = given.add_content(mount_table(options, MOUNTED_AT).encode())
+                command = guarded_command(bwrap, options, told, table, command)
+            else:
+                command[1:1] = told
             if is_root():
                 command = staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)])
             process = start_lasting(command, given.fds)
@@ -157,25 +161,25 @@ def _feed(fd: int, content: bytes) -> None:
 
 
 def _command(
-    options: SandboxOptions, interpreter: Interpreter, bwrap: str, control: int, given: _Descriptors
+    options: SandboxOptions, interpreter: Interpreter, bwrap: str, control: int, given: _Descriptors, guarded: bool
 ) -> list[str]:
     """What starts the sandbox; `given` begins with the descriptor of the runner's file."""
     limits = (options.memory_bytes, options.open_files, options.processes if counts_processes() else None)
     launcher = [interpreter.path, "-I", "-S", LAUNCHER_PATH, str(control), *(str(limit or 0) for limit in limits)]
     # In a file, so that nobody reads the environment off the list of processes.
-    arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given))
+    arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given, guarded))
     arguments_fd = given.add_content(arguments.encode("utf-8", "surrogateescape"))
     return [bwrap, "--args", str(arguments_fd), "--", *launcher]
 
 
-def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descriptors) -> list[str]:
+def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descriptors, guarded: bool) -> list[str]:
     arguments = [
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *([] if options.network else ["--unshare-net"]),
         *("--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL"),
         # The launcher is process 1: the code in the sandbox cannot kill it, and its end is the end of everything.
         *("--new-session", "--die-with-parent", "--as-pid-1"),
-        *layout_arguments(options, interpreter),
+        *layout_arguments(options, interpreter, MOUNTED_AT if guarded else None),
     ]
     if program := filter_program():
         arguments += ["--seccomp", str(given.add_content(program))]

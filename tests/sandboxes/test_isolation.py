@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -209,6 +210,7 @@ async def test_writable_directories_are_writable(sandbox: LocalSandbox, director
 
 async def test_settings_of_the_kernel_are_not_written(sandbox: LocalSandbox) -> None:
     source = r"""
+import errno
 import os
 for directory, names, files in os.walk("/proc"):
     names[:] = [name for name in names if not name.isdigit() and name not in ("self", "thread-self")]
@@ -325,3 +327,31 @@ number = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
 print(libc.syscall(number, 0, -3, 0), ctypes.get_errno())  # the id of the session's keyring
 """
     assert (await python(sandbox, source)).stdout == "-1 1\n"
+
+
+async def test_empty_files_are_counted_too(anyio_backend: str) -> None:
+    source = """
+import itertools, os, sys
+found = {}
+for directory in ("/workspace", "/app", "/tmp", "/dev/shm"):
+    for number in itertools.count():
+        try:
+            os.close(os.open(f"{directory}/{number}", os.O_CREAT | os.O_WRONLY))
+        except OSError as exc:
+            found[directory] = (number, exc.errno)
+            break
+        if number > 20000:
+            break
+print(found)
+"""
+    async with LocalSandbox(SandboxOptions(memory_bytes=64 << 20, disk_bytes=None)) as sandbox:
+        found = eval((await python(sandbox, source)).stdout)
+    assert set(found) == {"/workspace", "/app", "/tmp", "/dev/shm"}
+    assert all(4000 < number < 4096 and code == errno.ENOSPC for number, code in found.values())
+
+
+async def test_directories_have_their_sizes(anyio_backend: str) -> None:
+    async with LocalSandbox(SandboxOptions(disk_bytes=8 << 20)) as sandbox:
+        outcome = await bash(sandbox, "df --output=target,size -k /workspace /app /tmp /dev/shm")
+    sizes = dict(line.split() for line in outcome.stdout.splitlines()[1:])
+    assert sizes == {"/workspace": "8192", "/app": "8192", "/tmp": "8192", "/dev/shm": "2048"}
