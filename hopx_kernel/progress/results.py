@@ -17,6 +17,8 @@ _MAX_DEPTH = 12
 _MAX_VALUE_CHARS = 2_000
 #: A tree of at most this many lines is shown open.
 _OPEN_LINES = 25
+#: JavaScript's `Number.MAX_SAFE_INTEGER`.
+_MAX_EXACT = 2**53 - 1
 _MAX_ALERT_CHARS = 4_000
 
 
@@ -24,7 +26,8 @@ def result_bundle(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make data and metadata of the ``display_data`` for a result.
 
     JupyterLab shows its tree of ``application/json``; exports and front ends without one show the HTML, terminals
-    the text. A bare number or text has no tree and is left out of ``application/json``.
+    the text. A bare number or text has no tree and is left out of ``application/json``; so is a tree with a number that
+    a page would show as another one.
     """
     # A text of several lines is read best as it is.
     is_text = isinstance(data, str) and "\n" in data
@@ -34,7 +37,7 @@ def result_bundle(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if is_text:
         bundle["text/html"] = f'<pre class="{NO_MATH}" style="white-space:pre-wrap">{escape(text)}</pre>'
     metadata: dict[str, Any] = {}
-    if isinstance(data, (dict, list)):
+    if isinstance(data, (dict, list)) and _is_same_in_a_page(data):
         bundle["application/json"] = data
         metadata["application/json"] = {"expanded": is_small, "root": "result"}
     return bundle, metadata
@@ -61,6 +64,20 @@ def omitted_bundle(count: int, noun: str) -> tuple[dict[str, Any], dict[str, Any
     """Make data and metadata of the line that says how many there were beyond those that are shown."""
     text = f"… and {count:,} more {noun}{'s' if count != 1 else ''} of this cell"
     return {"text/html": f'<div style="{MUTED}">{text}</div>', "text/plain": text}, {}
+
+
+def _is_same_in_a_page(data: Any) -> bool:
+    """Whether JavaScript, whose numbers are all floats, reads a value as what it is."""
+    waiting = [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, int) and not -_MAX_EXACT <= value <= _MAX_EXACT:
+            return False
+    return True
 
 
 def _pretty(data: Any) -> str:

@@ -193,6 +193,7 @@ TEXTS = npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", bytes(4
         ({"as": "zoned", "zone": {"utc": 1}}, [TIMES]),
         ({"as": "periods", "freq": 7}, [NUMBERS]),
         ({"as": "periods", "freq": "D"}, [TIMES]),
+        ({"as": "periods", "freq": "1" * 100_000 + "D"}, [NUMBERS]),
         ({"as": "intervals", "closed": "no", "sides": [{"as": "npy"}] * 2}, [NUMBERS, NUMBERS]),
         ({"as": "intervals", "closed": "left", "sides": [{"as": "npy"}] * 2}, [NUMBERS, TIMES]),
         ({"as": "intervals", "closed": "left", "sides": [{"as": "npy"}]}, [NUMBERS]),
@@ -230,6 +231,12 @@ def test_long_doubles_of_another_machine_are_refused() -> None:
     _, _, data = b"".join(dump_value(np.zeros(1, "g"))).partition(b"\n")
     with pytest.raises(Refused, match="another precision"):
         load_value(value_bytes("npy", {"scalar": False, "mantissa_bits": 112}, data))
+
+
+def test_level_that_takes_no_bytes_and_all_of_the_memory_is_malformed() -> None:
+    spec = {"levels": [{"range": [0, 10**12, 1], "name": None}], "names": ["a"], "sortorder": None}
+    with pytest.raises(Malformed, match="too long"):
+        load_value(index_bytes(spec, CODES))
 
 
 def test_codes_outside_of_their_level_are_malformed() -> None:

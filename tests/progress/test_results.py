@@ -69,3 +69,15 @@ def test_long_alert_is_cut_and_counted() -> None:
 def test_omitted_are_counted() -> None:
     assert omitted_bundle(4900, "error")[0]["text/plain"] == "… and 4,900 more errors of this cell"
     assert omitted_bundle(1, "result")[0]["text/plain"] == "… and 1 more result of this cell"
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 2**70])
+def test_number_that_a_page_would_show_as_another_is_shown_by_the_tree_that_does_not(number: int) -> None:
+    data, metadata = result_bundle({"rows": [{"id": number}]})
+    assert "application/json" not in data and metadata == {}
+    assert str(number) in data["text/html"] and json.loads(data["text/plain"]) == {"rows": [{"id": number}]}
+
+
+def test_numbers_that_a_page_reads_exactly_stay_json() -> None:
+    value = {"least": -(2**53) + 1, "most": 2**53 - 1, "large": 1e300, "flag": True}
+    assert result_bundle(value)[0]["application/json"] == value

@@ -25,7 +25,7 @@ from .plain import (
 from .tables import dump_table, load_table
 from .zones import dump_zone, load_zone
 
-__all__ = ["bare", "dump_column", "freq_name", "load_column", "make_index", "make_range"]
+__all__ = ["MAX_RANGE", "bare", "dump_column", "freq_name", "load_column", "make_index", "make_range"]
 
 Spec = Dict[str, Any]
 
@@ -35,8 +35,9 @@ _MASKED_DTYPES = (
 )
 _CLOSED = ("left", "right", "both", "neither")
 
-#: So many categories may be a range, which costs nothing to write; where there are more rows, so many as those.
-_MAX_RANGE = 1 << 16
+#: So many categories, or items of a level, may be a range, which costs nothing to write; where there are more rows, as
+#: many as those.
+MAX_RANGE = 1 << 16
 
 
 def bare(value: Any) -> Any:
@@ -232,7 +233,7 @@ def _load_categories(spec: Spec, parts: Iterator[Any]) -> Any:
         raise Malformed("its codes are none")
     name = load_label(spec["name"])
     if spec["range"] is not None:
-        categories = make_range(spec["range"], name, max(len(codes), _MAX_RANGE))
+        categories = make_range(spec["range"], name, max(len(codes), MAX_RANGE))
     else:
         categories = make_index(load_column(spec["categories"], parts), name, spec["freq"])
     dtype = pandas.CategoricalDtype(categories, ordered=spec["ordered"])

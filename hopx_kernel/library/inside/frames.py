@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Dict, Iterator, List, Tuple
 
-from .columns import bare, dump_column, freq_name, load_column, make_index, make_range
+from .columns import MAX_RANGE, bare, dump_column, freq_name, load_column, make_index, make_range
 from .labels import dump_label, load_label
 from .plain import Dumped, Malformed, Parts, Refused, dump_npy, find_fault, load_npy, need, type_name
 
@@ -146,6 +146,8 @@ def _load_index(spec: Dict[str, Any], parts: Iterator[Any]) -> Any:
         codes = [load_npy(next(parts)) for _ in levels]
         if any(array.dtype.kind != "i" or array.ndim != 1 for array in codes):
             raise Malformed("its codes are no numbers")
+        if any(len(level) > max(len(codes[0]), MAX_RANGE) for level in levels if type(level) is pandas.RangeIndex):
+            raise Malformed("a level of it is too long")
         if type(spec["sortorder"]) not in (int, type(None)):
             raise Malformed("its sortorder makes no sense")
         names, order = [load_label(name) for name in spec["names"]], spec["sortorder"]

@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 _MAX_DEPTH = 8
+#: Of a frequency, or of a length of periods: ``12345BQE-DEC``.
+_MAX_NAME_CHARS = 40
 _UNITS = ("s", "ms", "us", "ns")
 _CLOSED = ("left", "right", "both", "neither")
 _NUMBERS = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
@@ -157,6 +159,8 @@ def _in_unit(value: Any, unit: str) -> Any:
 def known_freq(freq: str) -> Any:
     """A frequency by its name, of which pandas' versions have different ones."""
     pandas = need("pandas")
+    if len(freq) > _MAX_NAME_CHARS:
+        raise Malformed("its freq is no name")
     try:
         return pandas.tseries.frequencies.to_offset(freq)
     except ValueError:
@@ -170,7 +174,7 @@ def period_name(dtype: Any) -> str:
 
 def known_period(name: Any) -> Any:
     """The dtype of periods of a length."""
-    if type(name) is not str:
+    if type(name) is not str or len(name) > _MAX_NAME_CHARS:
         raise Malformed("its periods have no length")
     try:
         return need("pandas").PeriodDtype(name)
