@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import JSONFileConfigLoader, KVArgParseConfigLoader, PyFileConfigLoader
 
 from .option_sources import ARGUMENT_PREFIX, VARIABLE_PREFIX, option_files
 from .protocol import RunnerOptions
-from .sandboxes.options import SandboxOptions
+from .sandboxes import SandboxOptions, check_kind
 
 __all__ = ["ByteSize", "HopxConfig", "load_config", "other_arguments"]
 
@@ -88,6 +88,14 @@ class HopxConfig(Configurable):
         help="""Kind of sandbox: "local" (bubblewrap on this computer), or "process" (a plain process of yours, which
         isolates nothing); other packages may add kinds.""",
     ).tag(config=True)
+
+    @validate("kind")
+    def _check_kind(self, proposal: Any) -> str:
+        try:
+            return check_kind(proposal["value"])
+        except ValueError as exc:
+            raise TraitError(f"The 'kind' trait: {exc}") from exc
+
     python = Unicode(
         "",
         help="""Python interpreter in the sandbox (3.9 or newer), as a path or a name on PATH; empty: that of

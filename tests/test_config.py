@@ -9,6 +9,7 @@ import pytest
 from traitlets import Bool, Enum, Float, Integer, TraitError
 
 from hopx_kernel.config import HopxConfig, load_config, other_arguments
+from hopx_kernel.sandboxes import KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +30,13 @@ def test_defaults_are_safe() -> None:
 
 def test_command_line_wins_over_environment_over_file(config_directory: Path) -> None:
     (config_directory / "jupyter_hopx_kernel_config.py").write_text(
-        "c.HopxConfig.kind = 'file'\nc.HopxConfig.environment = 'file'\nc.HopxConfig.python = 'file'\n"
+        "c.HopxConfig.history_file = 'file'\nc.HopxConfig.environment = 'file'\nc.HopxConfig.python = 'file'\n"
     )
     config = load_config(
-        ["-f", "x.json", "--HopxConfig.kind=argument", "--Session.key=b''"],
-        {"HOPX_KIND": "environment", "HOPX_ENVIRONMENT": "environment", "HOPX_SOMETHING": "else"},
+        ["-f", "x.json", "--HopxConfig.history_file=argument", "--Session.key=b''"],
+        {"HOPX_HISTORY_FILE": "environment", "HOPX_ENVIRONMENT": "environment", "HOPX_SOMETHING": "else"},
     )
-    assert (config.kind, config.environment, config.python) == ("argument", "environment", "file")
+    assert (config.history_file, config.environment, config.python) == ("argument", "environment", "file")
 
 
 def test_json_file_is_read(config_directory: Path) -> None:
@@ -160,7 +161,8 @@ def other_value(name: str) -> str:
         return str(next(value for value in trait.values or () if value != trait.default_value))
     if isinstance(trait, Float | Integer):
         return str(trait.default_value + 3)
-    return {"env": "A=B", "output_limit": "6kB"}.get(name, "7kB")  # a size, and a text or list of texts as good as any
+    # A size, and a text or list of texts as good as any.
+    return {"env": "A=B", "kind": "process", "output_limit": "6kB"}.get(name, "7kB")
 
 
 @pytest.mark.parametrize("name", HopxConfig.class_trait_names(config=True))
@@ -177,6 +179,20 @@ def test_broken_file_says_so(config_directory: Path) -> None:
     (config_directory / "jupyter_hopx_kernel_config.py").write_text("c.HopxConfig.kind = (")
     with pytest.raises(TraitError, match="jupyter_hopx_kernel_config.py"):
         load_config([], {})
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ"),
+    [([], {"HOPX_KIND": "nonsense"}), (["--HopxConfig.kind=nonsense"], {}), ([], {"HOPX_KIND": ""})],
+)
+def test_kind_that_there_is_not_is_refused_when_it_is_read(argv: list[str], environ: dict[str, str]) -> None:
+    with pytest.raises(TraitError, match=r"'kind'.*(nonsense|'').*known are: .*local, process"):
+        load_config(argv, environ)
+
+
+def test_kind_of_another_package_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "other", "hopx_kernel.sandboxes.process:ProcessSandbox")
+    assert load_config([], {"HOPX_KIND": "other"}).kind == "other"
 
 
 @pytest.mark.parametrize("text", ["A=b c", "{'A': 'b c'}"])

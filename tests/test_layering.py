@@ -104,7 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernel.keeper": {"errors", "protocol", "sandboxes", "session"},
     "kernel.output": {"errors", "progress", "protocol", "kernel.requests", "kernel.shaping", "kernel.spool", "trust"},
     "kernel.arrivals": {"kernel.requests"},
-    "kernel.outputs": {"config", "kernel.output", "progress"},
+    "kernel.outputs": {"config", "kernel.output", "progress", "sandboxes"},
     "kernel.replies": {"trust"},
     "kernel.voila": {"kernel.output", "progress", "kernel.requests"},
     "kernel.beside": {
@@ -144,6 +144,7 @@ ALLOWED: dict[str, set[str]] = {
             "kernel.history",
             "kernel.output",
             "kernel.requests",
+            "sandboxes",
             "session",
             "kernel.wire",
         ),

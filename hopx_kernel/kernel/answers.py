@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from .._version import __version__
 from ..config import HopxConfig
 from ..errors import HopxKernelError
+from ..sandboxes import is_isolated
 from ..session import Session
 from .comms import Comms
 from .execution import Cells
@@ -55,7 +56,7 @@ def language_info(session: Session | None) -> dict[str, Any]:
 def kernel_info(session: Session | None, options: HopxConfig) -> dict[str, Any]:
     """The content of a ``kernel_info_reply``, without its status; never waits for the sandbox."""
     language = language_info(session)
-    place = f"in a {options.kind} sandbox" if options.kind != "process" else "in a plain process: not isolated"
+    place = f"in a {options.kind} sandbox" if is_isolated(options.kind) else f"in a {options.kind}: not isolated"
     return {
         "protocol_version": PROTOCOL_VERSION,
         "implementation": "hopx_kernel",

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from ..config import HopxConfig
 from ..progress import ProgressOptions
 from ..progress.options import FrontEnd
+from ..sandboxes import is_isolated
 from .output import RunOutput
 
 __all__ = ["Outputs", "progress_options"]
@@ -59,5 +60,5 @@ def progress_options(config: HopxConfig, front_end: FrontEnd) -> ProgressOptions
         header=config.header,
         header_after_seconds=config.header_after_seconds,
         kind=config.kind,
-        is_isolated=config.kind != "process",
+        is_isolated=is_isolated(config.kind),
     )

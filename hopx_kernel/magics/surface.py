@@ -113,7 +113,12 @@ class IPythonDoor(Door):
         RunView(self._shell, named, None, RunLog(0, "")).replay(log)
 
     def make_bars(self, named: NamedSandbox) -> RunDisplay:
-        options = ProgressOptions(front_end=front_end(self._shell), header="off", kind=named.sandbox.kind)
+        options = ProgressOptions(
+            front_end=front_end(self._shell),
+            header="off",
+            kind=named.sandbox.kind,
+            is_isolated=named.sandbox.is_isolated,
+        )
         return RunDisplay(lambda msg_type, content, _: publish(self._shell, msg_type, content), options)
 
     def put_in_background(
