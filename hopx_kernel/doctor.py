@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,14 +26,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "main", "run_checks"]
 
-#: Prints what the sandbox's Python is and has, as one line of JSON.
+#: Prints what the sandbox's Python is and has, and what holds its code, as one line of JSON.
 _PROBE = """
-import importlib.util, json, sys
+import importlib.util, json, os, sys
 try:
     from IPython import __version__ as ipython
 except ImportError:
     ipython = None
-print(json.dumps({"python": ".".join(map(str, sys.version_info[:3])), "path": sys.executable, "ipython": ipython}))
+try:
+    os.close(os.open("/proc/1/mem", os.O_RDWR))
+    reachable = True
+except OSError:
+    reachable = False
+print(json.dumps({
+    "python": ".".join(map(str, sys.version_info[:3])), "path": sys.executable, "ipython": ipython,
+    "reachable": reachable,
+    "filtered": "\\nSeccomp:\\t2" in open("/proc/self/status").read(),
+    "counted": any(" /workspace " in line and "nr_inodes=" in line for line in open("/proc/self/mounts")),
+}))
 """
 
 _MIN_IPYTHON_PYTHON = (3, 9)
@@ -172,11 +182,39 @@ def _check_sandbox(options: SandboxOptions) -> Iterator[Check]:
         cause = f"Python {found['python']} is too old for the runner"
         yield Check("Python inside", False, "", cause, "Set `python` to 3.9 or newer.")
     ipython = found["ipython"]
+    yield from _protections(found)
     remedy = f"Install it there: {found['path']} -m pip install ipython"
     cause = "" if ipython else "cells run in plain Python: no magics, no rich display"
     yield Check(
         "IPython inside", bool(ipython), str(ipython or "none"), cause, "" if ipython else remedy, required=False
     )
+
+
+def _protections(found: Mapping[str, object]) -> Iterator[Check]:
+    """What holds the code of a sandbox on this computer, and what does not."""
+    yield _protection(
+        *("end", bool(found["guarded"]), "made sure from outside, whatever becomes of a sandbox's process 1"),
+        "a sandbox ends with this program by its process 1 alone: no namespace can be made around its own",
+        "Where AppArmor is the cause: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    )
+    yield _protection(
+        *("process 1", not found["reachable"], "out of the reach of the code in the sandbox"),
+        *("the code in a sandbox can write to its memory", "Tell the makers of this package."),
+    )
+    yield _protection(
+        *("system calls", bool(found["filtered"]), "those that notebooks need, and no others"),
+        f"the calls of {platform.machine()} are not known here, so that all are allowed",
+        "Use a machine of x86_64 or aarch64.",
+    )
+    yield _protection(
+        *("number of files", bool(found["counted"]), "limited in each writable directory"),
+        "empty files can fill the memory: there is no mount(8), or no namespace around the sandbox's own",
+        "Install mount(8), of util-linux or busybox.",
+    )
+
+
+def _protection(name: str, ok: bool, detail: str, cause: str, remedy: str) -> Check:
+    return Check(name, ok, detail if ok else "", "" if ok else cause, "" if ok else remedy, required=False)
 
 
 async def _probe(sandbox: BaseSandbox) -> dict[str, object]:
@@ -193,12 +231,13 @@ async def _probe(sandbox: BaseSandbox) -> dict[str, object]:
             except anyio.EndOfStream:
                 pass
             code = await process.wait()
+        guarded = getattr(sandbox, "is_guarded", False)
     if code != 0:
         raise ValueError(f"{sandbox.python} ended with exit code {code}")
     found = json.loads(data)
     if not isinstance(found, dict):
         raise ValueError(f"{sandbox.python} did not say what it is")
-    return found
+    return {**found, "guarded": guarded}
 
 
 def _check_limits() -> Iterator[Check]:

@@ -115,6 +115,11 @@ class LocalSandbox(BaseSandbox):
                 return SandboxState.LOST
         return self._state
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether a namespace around the sandbox's own makes sure of its end."""
+        return self._spawned is not None and self._spawned.guarded
+
     async def start(self) -> None:
         if not self._state.is_to_start():
             return

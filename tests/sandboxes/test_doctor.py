@@ -30,6 +30,19 @@ def test_everything_that_local_sandboxes_need_works_here() -> None:
     assert "doctor" not in checks
 
 
+def test_what_holds_the_code_of_a_sandbox_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"end", "process 1", "system calls", "number of files"}
+    checks = by_name(run_checks())
+    assert {name for name in names if checks[name].ok} == names
+    # A machine whose calls are not known, and a system that allows no namespace in another.
+    monkeypatch.setattr("hopx_kernel.sandboxes.spawn.filter_program", lambda: None)
+    monkeypatch.setattr("hopx_kernel.sandboxes.spawn.can_be_guarded", lambda: False)
+    checks = by_name(run_checks())
+    assert {name for name in names if checks[name].ok} == {"process 1"}
+    assert all(checks[name].cause and checks[name].remedy for name in names - {"process 1"})
+    assert checks["sandbox"].ok
+
+
 def test_what_fails_has_a_cause_and_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bwrap = fake_bwrap(tmp_path / "bin", "bwrap: Can't mount proc on /newroot/proc: Operation not permitted")
     monkeypatch.setenv("PATH", str(bwrap.parent))
