@@ -20,7 +20,7 @@ from ..errors import LocalProtocolError, RemoteProtocolError
 from ..protocol.frames import load_message
 from ..protocol.messages import Message
 from ..protocol.options import RunnerOptions
-from . import limits, parents, progress
+from . import limits, parents, progress, stand_in
 from .base_shell import BaseShell, CellRequest, error_content
 from .comms import Comms
 from .fd_order import FdPipes, exit_now, guard_fds
@@ -92,6 +92,8 @@ class Interpreter:
         self._comms.install(self._shell)
         if self._options.beside:
             self._shell.open_beside(self._services)
+        else:
+            stand_in.refuse()
         self._outlet.send(Message("_ready"))
         while True:
             try:

@@ -123,9 +123,14 @@ def test_error_is_caught_by_a_name_that_is_imported_later(runner: RunnerClient) 
 def test_sandbox_without_the_package_gets_its_errors_and_no_more(bare_runner: RunnerClient) -> None:
     assert bare_runner.run("'hopx_kernel' in sys.modules").value == "False"
     for code in ("from hopx_kernel import Sandbox", "import hopx_kernel.magics", "import hopx_kernel.library.inside"):
-        assert bare_runner.run(code).reply["ename"] in ("ImportError", "ModuleNotFoundError")
+        reply = bare_runner.run(code).reply
+        assert reply["ename"] in ("ImportError", "ModuleNotFoundError")
+        assert "for programs on your own computer" in reply["evalue"] and "%%sandbox" in reply["evalue"]
+        assert "unknown location" not in reply["evalue"]
     reply = bare_runner.run("import hopx_kernel; hopx_kernel.Sandbox").reply
-    assert reply["ename"] == "AttributeError" and "its environment does not have it" in reply["evalue"]
+    assert reply["ename"] == "ImportError" and "for programs on your own computer" in reply["evalue"]
+    code = "import hopx_kernel, inspect; inspect.unwrap(hopx_kernel), hasattr(hopx_kernel, '__wrapped__')"
+    assert bare_runner.run(code).reply["status"] == "ok"
 
 
 def test_package_of_the_sandbox_is_never_replaced(bare_runner: RunnerClient) -> None:
@@ -146,8 +151,9 @@ def test_error_of_another_version_of_the_package_does_not_hide_what_happened(bar
 def test_runner_without_the_option_offers_no_package() -> None:
     with open_runner() as runner:
         runner.run(f"import sys; sys.path = [path for path in sys.path if path != {str(ROOT)!r}]")
-        reply = runner.run("from hopx_kernel import RemoteExecutionError").reply
-        assert reply["ename"] in ("ImportError", "ModuleNotFoundError")
+        for code in ("from hopx_kernel import RemoteExecutionError", "import hopx_kernel.library"):
+            reply = runner.run(code).reply
+            assert reply["ename"] == "ModuleNotFoundError" and "programs on your own computer" in reply["evalue"]
 
 
 def test_values_are_packed_and_read_by_pieces(runner: RunnerClient) -> None:
