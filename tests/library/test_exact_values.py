@@ -80,6 +80,7 @@ EXACT: dict[str, Any] = {
     "labels as objects": pd.Series(
         [pd.Timestamp("2020", tz="UTC"), (1, ("a",)), np.int64(1), np.float32(0.1)], dtype=object
     ),
+    "lists beside what is no JSON": pd.Series([[1], {"a": None}, pd.NA, {"json": 1}, (1,)], dtype=object),
     "nan and NA apart": pd.Series(pd.arrays.FloatingArray(np.array([np.nan, 1, 2]), np.array([False, False, True]))),
     "minus zero": pd.Series([0.0, -0.0], index=[-0.0, 0.0]),
     "name of two": pd.Series([1], name=("a", 1)),
@@ -132,6 +133,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a list at two places": ([ROW, ROW], r"^\[1\] is a list that is at another place"),
     "a dict at two places": ({"a": {"b": ROW}, "c": [ROW]}, r"\['c'\]\[0\] is a list that is at another place"),
     "the same list in two rows": (pd.Series([ROW, ROW]), "it is of dtype object, and .1. is a list"),
+    "the same list beside what is no JSON": (pd.Series([pd.NA, ROW, ROW]), r"\[2\] is a list that is at another place"),
+    "what is behind a gap": (pd.Series([pd.NaT, 1, decimal.Decimal(1)], dtype=object), r"\[2\] is of type decimal"),
     "dates": (pd.DataFrame({"when": [datetime.date(2020, 1, 1)]}), "column 'when' .*datetime.date"),
     "sparse": (pd.DataFrame({"s": pd.arrays.SparseArray([0, 1])}), "column 's' .*Sparse"),
     "index of dates": (pd.Series([1], index=pd.Index([datetime.date(2020, 1, 1)])), "its index .*datetime.date"),

@@ -6,7 +6,7 @@ Arrays have no labels: what is put together from them is put together by positio
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Set
 
 from .labels import dump_label, known_freq, known_period, load_label, period_name
 from .plain import (
@@ -107,17 +107,24 @@ def _load_numbers(spec: Spec, parts: Iterator[Any]) -> Any:
 
 
 def _dump_objects(values: List[Any], where: str, parts: Parts) -> Spec:
-    fault = find_fault(values)
-    if not fault:
+    if not find_fault(values):
         parts.append(dump_text(values))
         return {"as": "json"}
-    try:
-        parts.append(dump_text([dump_label(value) for value in values]))
-    except Refused:
-        raise Refused(
-            "%s is of dtype object, and %s; give it a dtype, or convert it with .astype(str), or take pyarrow.Table.from_pandas(x)"
-            % (where, fault)
-        ) from None
+    words: List[Any] = []
+    seen: Set[int] = set()
+    for i, value in enumerate(values):
+        fault = find_fault(value, "[%d]" % i, 1, seen)
+        if not fault:
+            words.append({"json": value} if type(value) in (list, dict) else value)
+            continue
+        try:
+            words.append(dump_label(value))
+        except Refused:
+            raise Refused(
+                "%s is of dtype object, and %s; give it a dtype, or convert it with .astype(str), or take "
+                "pyarrow.Table.from_pandas(x)" % (where, fault)
+            ) from None
+    parts.append(dump_text(words))
     return {"as": "labels"}
 
 
@@ -130,8 +137,12 @@ def _load_objects(spec: Spec, parts: Iterator[Any]) -> Any:
     array = numpy.empty(len(values), dtype=object)
     # One by one, since NumPy looks into lists that are inside of a list.
     for i, value in enumerate(values):
-        array[i] = value if spec["as"] == "json" else load_label(value)
+        array[i] = value if spec["as"] == "json" else _load_object(value)
     return array
+
+
+def _load_object(words: Any) -> Any:
+    return words["json"] if type(words) is dict and tuple(words) == ("json",) else load_label(words)
 
 
 def _string_dtype(pandas: Any, na: str, storage: Any) -> Any:
