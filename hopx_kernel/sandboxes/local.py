@@ -288,8 +288,8 @@ class LocalSandbox(BaseSandbox):
         with anyio.move_on_after(_END_SECONDS):
             if spawned.init.pidfd is not None:
                 await anyio.wait_readable(spawned.init.pidfd)
-            else:  # bubblewrap waits for it, and ends with it
-                await self._read_stderr(spawned)
+            # bubblewrap has buried it when it ends itself.
+            await self._read_stderr(spawned)
         if not spawned.init.is_gone():
             _log.error("process %s and others of a sandbox are still there after %g s", spawned.init.pid, _END_SECONDS)
         spawned.abandon()

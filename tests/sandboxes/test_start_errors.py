@@ -19,6 +19,7 @@ from hopx_kernel.sandboxes.bwrap import bundled_bwrap
 from hopx_kernel.sandboxes.diagnosis import diagnose
 from hopx_kernel.sandboxes.local import LocalSandbox
 from hopx_kernel.sandboxes.privileges import staged_command
+from hopx_kernel.sandboxes.spawn import spawn
 
 from .inside import run
 
@@ -233,3 +234,31 @@ def test_tree_that_only_root_may_read_is_refused_to_root(tmp_path: Path) -> None
     with pytest.raises(SandboxStartError, match="can be read by root only"):
         staged_command(["bwrap"], [str(tmp_path)])
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+async def test_where_bubblewrap_does_not_run_in_bubblewrap_there_is_one_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, anyio_backend: str
+) -> None:
+    # As where a security module gives what bubblewrap starts no rights to make namespaces.
+    real = bundled_bwrap()
+    assert real is not None
+    bwrap = fake_bwrap(tmp_path / "bin", NO_PERMISSIONS)
+    script = f'case "$*" in *--dev-bind\\ /\\ /*) ;; *) exec {shlex.quote(real)} "$@" ;; esac\n'
+    shebang, words = bwrap.read_text().split("\n", 1)
+    bwrap.write_text(f"{shebang}\n{script}{words}")
+    monkeypatch.setenv("PATH", f"{bwrap.parent}:{os.environ['PATH']}")
+    async with LocalSandbox() as sandbox:
+        assert not sandbox.is_guarded
+        outcome = await run(sandbox, "sh", "-c", "echo mine > /workspace/file && cat /workspace/file")
+    assert outcome.stdout == "mine\n"
+
+
+async def test_sandbox_without_a_namespace_around_it_ends_too(anyio_backend: str) -> None:
+    spawned = spawn(guarded=False)
+    sandbox = LocalSandbox.adopt(spawned)
+    await sandbox.start()
+    await sandbox.start_process(["bash", "-c", "trap '' TERM HUP INT; setsid sleep 600 & sleep 600"])
+    pid = spawned.init.pid
+    assert pid is not None
+    await sandbox.kill()
+    assert not Path(f"/proc/{pid}").exists()
