@@ -91,6 +91,11 @@ class Session:
         watchdog = None if self._exchange is None else self._exchange.watchdog
         return watchdog.silent_seconds if watchdog is not None and watchdog.is_silent else 0.0
 
+    @property
+    def generation(self) -> int | None:
+        """The interpreter whose variables those count on who run code now; None where any will do."""
+        return None if self._exchange is None else self._exchange.generation
+
     async def wait_lost(self) -> SandboxLostError:
         """Wait until the runner's byte stream ends, by a crash or by `aclose`; gives what is known of the cause."""
         exchange = self._open()
@@ -142,6 +147,7 @@ class Session:
         timeout_seconds: float | None = None,
         cell_id: str | None = None,
         execution_count: int | None = None,
+        generation: int | None = None,
     ) -> Run:
         """Run code whose events go to `on_event`; await `Run.wait` for its end.
 
@@ -154,6 +160,8 @@ class Session:
             The notebook's id of the cell, for tracebacks.
         execution_count : int, optional
             The number of this run, where the caller counts over the lives of several interpreters.
+        generation : int, optional
+            The interpreter whose variables it counts on, a `generation` of before; else the one that is known.
 
         The others are those of the Jupyter ``execute_request``. Raises as `execute` does.
         """
@@ -166,6 +174,7 @@ class Session:
             "timeout_seconds": timeout_seconds,
             "cell_id": cell_id,
             "execution_count": execution_count,
+            "generation": generation,
         }
         await self._send_run(run, code, options)
         return run
@@ -291,7 +300,7 @@ class Session:
         exchange = self._open()
         content = {"code": code, **{key: value for key, value in options.items() if value is not None}}
         if exchange.generation is not None:
-            content["generation"] = exchange.generation
+            content.setdefault("generation", exchange.generation)
         data = exchange.connection.send(Message("execute_request", content, msg_id=run.msg_id))
         if exchange.lost is not None:
             raise exchange.lost

@@ -36,6 +36,9 @@ MAX_READ_BYTES = 262144
 #: How much of the last output a stream keeps for `SandboxTimeoutError`; `run` keeps all.
 TAIL_BYTES = 1024 * 1024
 
+#: How long a process may take to end that was killed, in seconds, before its sandbox is ended.
+KILL_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class CommandOptions:
@@ -204,7 +207,8 @@ class Command:
                 try:
                     await process.wait()
                 except SandboxLostError as exc:
-                    self._reason, self._error = "lost", exc
+                    if self._reason != "timeout":
+                        self._reason, self._error = "lost", exc
                 await self._drain()
                 readers.cancel_scope.cancel()
             for splitter in self._splitters:
@@ -271,10 +275,14 @@ class Command:
         await anyio.sleep(timeout)
         if process.returncode is None:
             self._reason = "timeout"
-            try:
-                await process.kill()
-            except SandboxLostError:
-                pass  # who waits for the process learns it too
+            with anyio.move_on_after(KILL_SECONDS) as scope:
+                try:
+                    await process.kill()
+                    await process.wait()
+                except SandboxLostError:
+                    pass  # who waits for the process learns it too
+            if scope.cancelled_caught:  # nobody in that sandbox does what is asked
+                await self._owner.sandbox.kill()
 
     async def _beat(self, seconds: float) -> None:
         while True:

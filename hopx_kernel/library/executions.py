@@ -103,6 +103,8 @@ class Execution:
         self._waiting = anyio.CancelScope()
         self._taking, self._giving = anyio.Lock(), anyio.Lock()
         self._host.owner.check_alive()
+        # The variables that it counts on: those of the interpreter that is there now, whoever ends it before its turn.
+        self._options["generation"] = self._host.generation
         self._host.executions.add(self)
         self._host.owner.tasks.start_soon(self._live)
 
@@ -136,6 +138,7 @@ class Execution:
             async with session.execute(self._code, **self._options) as run:
                 self._run = run
                 self._settled.set()
+                self._host.owner.tasks.start_soon(self._release_at_end, run)
                 if self._was_interrupted():  # while it was being sent
                     self._host.owner.tasks.start_soon(run.interrupt)
                 async for event in run:
@@ -143,6 +146,11 @@ class Execution:
         except HopxKernelError as exc:
             self.error = exc
             await self._end_with(type(exc).__name__, str(exc))
+
+    async def _release_at_end(self, run: Run) -> None:
+        """Have the end of a run wait for no reader, who then finds everything there."""
+        await run.wait()
+        self._queue.set_unbounded()
 
     def _was_interrupted(self) -> bool:
         return self._interrupts > 0
@@ -275,6 +283,16 @@ class SessionHost:
         self._closed = False
         self._prepared = False
 
+    @property
+    def generation(self) -> int | None:
+        """The interpreter that those count on who ask now; None where any will do."""
+        return None if self._session is None else self._session.generation
+
+    @property
+    def silent_seconds(self) -> float:
+        """As `Session.silent_seconds`."""
+        return 0.0 if self._session is None else self._session.silent_seconds
+
     async def prepare(self) -> None:
         if not self._prepared:
             self._prepared = True
@@ -322,7 +340,7 @@ class SessionHost:
             with anyio.move_on_after(RESTART_SECONDS) as scope:
                 await execution.wait()
             if scope.cancelled_caught:
-                await session.interrupt()
+                await session.interrupt(execution.msg_id)
         return reply
 
     async def set_environment(self, env: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ What moves between threads is a block of whole lines, not a line: a million line
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -192,6 +193,11 @@ class BatchQueue(Generic[ItemT]):
         self._size = 0
         self._writable.set()
         return items
+
+    def set_unbounded(self) -> None:
+        """From now on, take everything: what comes has an end. A writer that waits goes on."""
+        self._max_size = sys.maxsize
+        self._writable.set()
 
     def set_drop_oldest(self) -> None:
         """From now on, drop the oldest items when full; a writer that waits does so at once."""

@@ -257,6 +257,15 @@ class SandboxSession(BothBlocks):
         """Where it is."""
         return self._sandbox
 
+    @property
+    def silent_seconds(self) -> float:
+        """How long the sandbox has said nothing while a run or a request waits for it; 0 until three heartbeats are missing.
+
+        A run gets an event ``silence`` when that begins and when it is over; when it is not over within as many seconds as the
+        event says, the run ends with `SandboxLostError`.
+        """
+        return self._host.silent_seconds
+
     async def _run_silently(self, code: str) -> None:
         """In the bridge's loop: run code that no history and no reader sees. Raises as `SandboxRun.wait`."""
         execution = Execution(self._host, code, {"silent": True, "store_history": False})

@@ -311,7 +311,11 @@ class Interpreter:
                 evalue = " ".join(filter(None, (safe_str(exc), limits.explain(exc))))
                 content = {"status": "error", "ename": type(exc).__name__, "evalue": evalue, "traceback": []}
             reply = message.msg_type.replace("_request", "_reply")
-            self._outlet.send(Message(reply, content, parent_id=message.msg_id))
+            try:
+                self._outlet.send(Message(reply, content, parent_id=message.msg_id))
+            except LocalProtocolError as exc:  # it is too large
+                content = {"status": "error", "ename": type(exc).__name__, "evalue": str(exc), "traceback": []}
+                self._outlet.send(Message(reply, content, parent_id=message.msg_id))
 
     def _complete(self, message: Message) -> Dict[str, Any]:
         code, cursor_pos, own = message.content["code"], message.content["cursor_pos"], message.content.get("own")

@@ -24,6 +24,9 @@ _T = TypeVar("_T")
 
 _MAX_EVENT_BYTES = 256
 
+#: How long a launcher may take for what it does at once, in seconds: to take a request, and to start a process.
+ANSWER_SECONDS = 30.0
+
 #: Packets taken at one time before others get their turn.
 _MAX_EVENTS_AT_ONCE = 256
 
@@ -108,6 +111,18 @@ class Control:
                 self._reading = None
                 self._tell()
 
+    async def wait_answer(self, status: ProcessStatus) -> None:
+        """Wait until it has said whether there is a process. Raises `SandboxLostError`, also when it says nothing."""
+        with anyio.move_on_after(ANSWER_SECONDS) as scope:
+            await self.wait(lambda: (status.pid, status.error, status.returncode) != (None, None, None))
+        if scope.cancelled_caught:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._lose(f"its launcher has not answered for {ANSWER_SECONDS:g} s")
+        self._tell()
+        raise SandboxLostError(self.lost or "")
+
     def drain(self) -> None:
         """Take the events that are there, without waiting."""
         for _ in range(_MAX_EVENTS_AT_ONCE):
@@ -174,7 +189,10 @@ class Control:
             try:
                 return send()
             except BlockingIOError:
-                await self._wait_socket(anyio.wait_writable)
+                with anyio.move_on_after(ANSWER_SECONDS) as scope:
+                    await self._wait_socket(anyio.wait_writable)
+                if scope.cancelled_caught:
+                    self._give_up()
             except (BrokenPipeError, ConnectionResetError) as exc:
                 self._lose("the sandbox ended")
                 self._tell()

@@ -38,6 +38,9 @@ _END_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
+#: How long a copy of a file may make no progress, in seconds.
+STALL_SECONDS = 60.0
+
 #: What one call reads into this program's memory at most, where the sandbox may hold less.
 _MAX_READ_BYTES = 1 << 30
 
@@ -70,7 +73,7 @@ class LocalProcess(SandboxProcess):
 
     async def started(self) -> None:
         """Wait until its program runs. Raises the `OSError` of a program that cannot be started."""
-        await self._control.wait(lambda: self._status.pid is not None or self._status.error is not None)
+        await self._control.wait_answer(self._status)
 
     async def aclose(self) -> None:
         """Close this side's ends of its pipes."""
@@ -174,7 +177,7 @@ class LocalSandbox(BaseSandbox):
         enlarge_pipe(read)
         limit = max(self.options.disk_bytes or 0, _MAX_READ_BYTES) if max_bytes is None else max_bytes
         data = bytearray()
-        async with PipeReceiveStream(read) as stream, self._work("read", path, write):
+        async with PipeReceiveStream(read, stall_seconds=STALL_SECONDS) as stream, self._work("read", path, write):
             async for chunk in stream:
                 data += chunk
                 if len(data) > limit:
@@ -185,7 +188,7 @@ class LocalSandbox(BaseSandbox):
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(write, False)
         enlarge_pipe(write)
-        async with PipeSendStream(write) as stream, self._work("write", path, read):
+        async with PipeSendStream(write, STALL_SECONDS) as stream, self._work("write", path, read):
             # A writer that gives up breaks the pipe; its exit code says why.
             with suppress(anyio.BrokenResourceError):
                 await stream.send(data)
@@ -255,8 +258,10 @@ class LocalSandbox(BaseSandbox):
         finally:
             os.close(fd)
         try:
+            await control.wait_answer(status)
             yield
-            await control.wait(lambda: status.returncode is not None or status.error is not None)
+            with anyio.fail_after(STALL_SECONDS):
+                await control.wait(lambda: status.returncode is not None or status.error is not None)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await control.signal(number, signal.SIGKILL)

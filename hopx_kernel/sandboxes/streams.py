@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +15,15 @@ __all__ = ["PipeReceiveStream", "PipeSendStream", "ProcessStream"]
 
 #: One read takes what a flood has put into a pipe since the last; larger ones cost more in copies than they save.
 CHUNK_BYTES = 1 << 18
+
+
+@contextmanager
+def _deadline(seconds: float | None) -> Iterator[None]:
+    """Raise `TimeoutError` for a wait that takes longer."""
+    with anyio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise TimeoutError(errno.ETIMEDOUT, f"nothing has gone through a pipe for {seconds:g} s")
 
 
 class _Pipe:
@@ -50,10 +61,15 @@ class PipeReceiveStream(_Pipe, ByteReceiveStream):
         The reading end, not blocking; closed with the stream, and at the pipe's end.
     is_lost : callable, optional
         Asked at the end of the pipe whether it ended because its sandbox went.
+    stall_seconds : float, optional
+        How long there may be nothing to read before that is a `TimeoutError`.
     """
 
-    def __init__(self, fd: int, is_lost: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, fd: int, is_lost: Callable[[], bool] = lambda: False, stall_seconds: float | None = None
+    ) -> None:
         super().__init__(fd)
+        self._stall_seconds = stall_seconds
         self._is_lost = is_lost
         self._end: type[Exception] = anyio.ClosedResourceError
 
@@ -63,7 +79,8 @@ class PipeReceiveStream(_Pipe, ByteReceiveStream):
             try:
                 data = os.read(self._fd, max_bytes)
             except BlockingIOError:
-                await anyio.wait_readable(self._fd)
+                with _deadline(self._stall_seconds):
+                    await anyio.wait_readable(self._fd)
                 continue
             if data:
                 return data
@@ -83,7 +100,13 @@ class PipeSendStream(_Pipe, ByteSendStream):
     ----------
     fd : int
         The writing end, not blocking; closed with the stream.
+    stall_seconds : float, optional
+        How long nothing may be taken before that is a `TimeoutError`.
     """
+
+    def __init__(self, fd: int, stall_seconds: float | None = None) -> None:
+        super().__init__(fd)
+        self._stall_seconds = stall_seconds
 
     async def send(self, item: bytes) -> None:
         await anyio.lowlevel.checkpoint()
@@ -94,7 +117,8 @@ class PipeSendStream(_Pipe, ByteSendStream):
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
-                await anyio.wait_writable(self._fd)
+                with _deadline(self._stall_seconds):
+                    await anyio.wait_writable(self._fd)
             except BrokenPipeError as exc:
                 raise anyio.BrokenResourceError from exc
 
