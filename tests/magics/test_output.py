@@ -173,3 +173,21 @@ def test_long_run_has_a_header(kernel: Kernel, name: str) -> None:
 def test_results_and_alerts_are_shown(kernel: Kernel, name: str) -> None:
     text = shown(ok(kernel.run(f"%%sandbox {name}\nresult({{'answer': 42}})\nerror('be careful')")))
     assert "42" in text and "be careful" in text
+
+
+def test_note_in_place_of_a_script_says_how_to_have_it(kernel: Kernel, name: str) -> None:
+    code = f"%%sandbox {name}\nfrom IPython.display import Javascript, display\ndisplay(Javascript('alert(1)'))"
+    text = shown(ok(kernel.run(code)))
+    assert text.startswith("[JavaScript from the sandbox was not run in this page. If you trust the code, ")
+    # An ordinary kernel knows no exception for its sandboxes; the kernel in a sandbox has an option.
+    assert "without %%sandbox" in text or 'c.HopxConfig.trust = "trusted"' in text
+
+
+def test_markup_is_bounded_and_large_markup_is_whole(kernel: Kernel, name: str) -> None:
+    code = (
+        f"%%sandbox {name}\nfrom IPython.display import HTML, display\n"
+        "display(HTML('<div>' * 400_000)); display(HTML('<b>x</b>' * 20_000))"
+    )
+    deep, large = (content["data"] for content in ok(kernel.run(code)).contents("display_data"))
+    assert "more than 1,024 elements in one another was not shown" in deep["text/plain"]
+    assert large["text/html"].count("<b>x</b>") == 20_000
