@@ -21,6 +21,7 @@ _CONTROLS = dict.fromkeys(
     (*range(7), *range(14, 27), *range(28, 32), 127, *(code for code in range(128, 160) if code not in (133, 156)))
 )
 _HAS_CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9b\x9d-\x9f]")
+_ASCII_CONTROLS = bytes(code for code in _CONTROLS if code < 128)
 #: Ends of ``ESC [`` sequences that make a terminal answer (``n``, ``c``), or switch keyboard and mouse modes.
 _CSI_REFUSED = frozenset("nctuxqy")
 _PARAMETERS = frozenset("0123456789;:?<=>! \"'$#%&()*+,-./")
@@ -28,7 +29,7 @@ _PARAMETERS = frozenset("0123456789;:?<=>! \"'$#%&()*+,-./")
 
 def clean_text(text: str) -> str:
     """A whole text without commands to the terminal."""
-    text = text.translate(_CONTROLS) if _HAS_CONTROL.search(text) else text
+    text = _without_controls(text)
     if "\x1b" not in text:
         return text
     first, *parts = text.split("\x1b")
@@ -43,6 +44,15 @@ def clean_text(text: str) -> str:
         ends_command = part.startswith("]") and "\x07" not in part and following.startswith("\\")
         clean.append("" if ends_command else _clean_sequence(part))
     return "".join(clean)
+
+
+def _without_controls(text: str) -> str:
+    if not text.isascii():
+        return text.translate(_CONTROLS) if _HAS_CONTROL.search(text) else text
+    # Most text has none, and all text comes through here: this is the fastest look at it that there is.
+    raw = text.encode("ascii")
+    clean = raw.translate(None, _ASCII_CONTROLS)
+    return text if len(clean) == len(raw) else clean.decode("ascii")
 
 
 def clean_line(value: Any, limit: int = 1000) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopx_kernel.trust import TextFilter, clean_text
+from hopx_kernel.errors import RemoteExecutionError, SandboxError, SandboxStartError, SandboxTimeoutError
+from hopx_kernel.trust import TextFilter, clean_line, clean_text
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,50 @@ def test_filter_says_the_same_whole_and_in_pieces(pieces: list[str]) -> None:
     pieced = "".join(text_filter.feed(piece) for piece in pieces) + text_filter.end()
     whole = TextFilter()
     assert pieced == whole.feed("".join(pieces)) + whole.end()
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("a\x00\x05\x0e\x0f\x1a\x7fb", "ab"),
+        ("é\x00\x05\x0e\x7f\x80\x84\x8d\x9bb", "éb"),
+        ("a\tb\r\n\x08c\x0b\x0c\x07", "a\tb\r\n\x08c\x0b\x0c\x07"),
+        ("\u202eא\u05d0", "\u202eא\u05d0"),
+    ],
+)
+def test_controls_that_only_move_stay(text: str, clean: str) -> None:
+    assert clean_text(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("a\nb\r\tc", "a b  c"),
+        ("\x1b[31mred\x1b[0m \x1b]0;t\x07x\x1bc", "red x"),
+        ("\u202eevil\u2066\u2028\ud800\ue000\x9d", " evil      "[:-1]),
+        (5, "5"),
+        ("x" * 50, "x" * 20 + "…"),
+    ],
+)
+def test_line_for_logs_and_names_is_one_and_acts_nowhere(value: object, line: str) -> None:
+    assert clean_line(value, 20) == line
+
+
+@given(st.text(max_size=100))
+def test_no_text_leaves_a_command_in_a_line(text: str) -> None:
+    line = clean_line(text)
+    assert "\n" not in line and "\x1b" not in line and not any("\x7f" <= char <= "\x9f" for char in line)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RemoteExecutionError("E", "a\x1b]0;t\x07\n\x9d"),
+        SandboxError("a\x1b]0;t\x07\n\x9d"),
+        SandboxTimeoutError("a\x1b\n\x9d"),
+        SandboxStartError("a\x1b\n", "\x9db"),
+    ],
+)
+def test_errors_say_nothing_to_a_terminal(error: Exception) -> None:
+    assert "\n" in str(error) and "\x1b" not in str(error) and "\x9d" not in str(error)
+    assert "\x1b" in repr(error.args) or "\\x1b" in repr(error.args)
