@@ -256,8 +256,9 @@ def trust_remedy() -> str:
 
     path = os.path.join(jupyter_config_dir(), "jupyter_hopx_kernel_config.py")  # noqa: PTH118 - as `history_path`
     return (
-        f'If you trust the code, put c.HopxConfig.trust = "trusted" into {path}, or set HOPX_TRUST=trusted in the '
-        "environment, and restart the kernel: then its output acts in this page as you."
+        f"If you trust the code, put this line into {path}:\n\n"
+        '    c.HopxConfig.trust = "trusted"\n\n'
+        "or set HOPX_TRUST=trusted in the environment, and restart the kernel. Then its output acts in this page as you."
     )
 
 

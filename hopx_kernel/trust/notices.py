@@ -19,4 +19,5 @@ def size(count: int) -> str:
 
 def note(reasons: list[str], remedy: str) -> str:
     """One note of what was left out, and how to have it."""
-    return f"[{'; '.join(reasons)}. {remedy}]"
+    said = "; ".join(reasons)
+    return f"[{said}.\n{remedy}]" if "\n" in remedy else f"[{said}. {remedy}]"

@@ -32,13 +32,9 @@ class Cleaner:
     def __init__(self, network: bool = False) -> None:
         self._network = network
         self._processes: set[subprocess.Popen[bytes]] = set()
+        self._interrupted: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._is_stopped = False
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nothing is cleaned any more."""
-        return self._is_stopped
 
     def stop(self) -> None:
         """End what is being cleaned; it and what comes until `resume` is left out."""
@@ -46,6 +42,7 @@ class Cleaner:
             self._is_stopped = True
             for process in self._processes:
                 process.kill()
+            self._interrupted |= self._processes
 
     def resume(self) -> None:
         """Clean again."""
@@ -78,6 +75,8 @@ class Cleaner:
         finally:
             with self._lock:
                 self._processes.discard(process)
+                was_interrupted = process in self._interrupted
+                self._interrupted.discard(process)
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
@@ -85,7 +84,7 @@ class Cleaner:
                     pipe.close()
         if process.returncode == 0:
             return json.loads(answer), ""
-        if self.is_stopped:
+        if was_interrupted:
             return None, "it was interrupted"
         return None, f"it could not be made harmless in {_CPU_SECONDS} s and {size(_MEMORY_BYTES)} of memory"
 

@@ -34,7 +34,7 @@ def test_hundred_thousands_of_elements_become_a_note_in_their_place(kernel: Kern
     (shown,) = outcome.contents("display_data")
     assert list(shown["data"]) == ["text/plain"]
     assert re.match(r"\[HTML of 2 MB with more than 1,024 elements", shown["data"]["text/plain"])
-    assert 'c.HopxConfig.trust = "trusted"' in shown["data"]["text/plain"]
+    assert '\n    c.HopxConfig.trust = "trusted"\n' in shown["data"]["text/plain"]
 
 
 def test_large_markup_is_shown_whole_and_in_order(kernel: Kernel) -> None:
@@ -91,8 +91,8 @@ def test_script_says_what_was_left_out_and_where_to_put_which_line(kernel: Kerne
         outcome = kernel.run(code)
         (content,) = outcome.contents("display_data") or outcome.contents("execute_result")
         text = content["data"]["text/plain"]
-        assert text.startswith("[JavaScript from the sandbox was not run in this page. ")
-        assert 'c.HopxConfig.trust = "trusted" into ' in text and "jupyter_hopx_kernel_config.py" in text
+        assert text.startswith("[JavaScript from the sandbox was not run in this page.\n")
+        assert '\n    c.HopxConfig.trust = "trusted"\n' in text and "jupyter_hopx_kernel_config.py:\n" in text
         assert "HOPX_TRUST=trusted" in text and os.environ["JUPYTER_CONFIG_DIR"] in text
 
 
