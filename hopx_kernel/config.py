@@ -185,6 +185,13 @@ class HopxConfig(Configurable):
         help="""SQLite file with the history of all sandboxes' cells; empty: hopx_history.sqlite in Jupyter's data
         directory; ":memory:": kept only while the kernel runs.""",
     ).tag(config=True)
+    history_limit = ByteSize(
+        32 << 20,
+        help="Size of the history file, in bytes or with a unit; the oldest sessions go first. None: no limit.",
+    ).tag(config=True)
+    history_days = FiniteFloat(
+        365.0, min=0.0, help="Days after which a session's cells leave the history file; 0: never."
+    ).tag(config=True)
     progress = Enum(
         ["auto", "widgets", "text", "off"],
         "auto",

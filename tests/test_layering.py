@@ -90,7 +90,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     # the kernel
     "config": {"option_sources", "protocol", "sandboxes"},
-    "kernel.history": set(),
+    "kernel.history_file": set(),
+    "kernel.history": {"kernel.history_file"},
     "kernel.wire": set(),
     "kernel.channels": set(),
     "kernel.connection": set(),

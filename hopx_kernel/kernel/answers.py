@@ -157,6 +157,8 @@ class Answers:
             entries = await asyncio.wrap_future(self._history.request(content))
         except (ValueError, TypeError, KeyError, OverflowError) as exc:
             raise MalformedRequestError(f"history_request: {exc}") from exc
+        except TimeoutError as exc:  # another program holds the file
+            return error_content(exc)
         return {"status": "ok", "history": entries}
 
     async def _comm_info(self, request: Request) -> dict[str, Any]:

@@ -1,33 +1,60 @@
 """What was typed, kept on the host: it outlives every sandbox.
 
-The file has IPython's own layout, so that IPython's tools read it. One thread of its own owns the database, since a
-disk that is slow must not keep a cell waiting.
+The file has IPython's own layout, so that IPython's tools read it. One thread of its own owns it, since neither a disk
+that is slow nor another program that holds the file may keep a cell, a reply or the kernel's end waiting.
 """
 
 from __future__ import annotations
 
-import datetime
 import logging
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import sqlite3
+    from .history_file import Entry, HistoryFile
 
-__all__ = ["History"]
+__all__ = ["History", "HistoryLimits"]
 
 _log = logging.getLogger(__name__)
 
-Entry = tuple[int, int, Any]
+#: Writes that wait for the file, at most, and the characters in them; what is more is dropped, counted and said.
+MAX_WAITING, MAX_WAITING_CHARACTERS = 1000, 32 << 20
 
-#: IPython's tables.
-_TABLES = (
-    "sessions (session integer primary key autoincrement, start timestamp, end timestamp, num_cmds integer, remark text)",
-    "history (session integer, line integer, source text, source_raw text, PRIMARY KEY (session, line))",
-    "output_history (session integer, line integer, output text, PRIMARY KEY (session, line))",
-)
+#: How long is waited before a file that another program holds is tried again, in seconds.
+RETRY_SECONDS = 0.2
+
+#: How long a question waits for such a file, in seconds.
+QUESTION_SECONDS = 3.0
+
+#: How long the kernel's end waits for what is not written yet, in seconds.
+CLOSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class HistoryLimits:
+    """How much is kept.
+
+    Attributes
+    ----------
+    total_bytes : int or None
+        Size of the whole file; when it is larger, the oldest sessions go.
+    days : float
+        Sessions that began before these go; 0 for none.
+    source_characters : int
+        A cell's source that is longer is not kept: of half a cell nobody has anything.
+    output_characters : int
+        A result's text is cut behind these.
+    """
+
+    total_bytes: int | None = 32 << 20
+    days: float = 365.0
+    source_characters: int = 1 << 20
+    output_characters: int = 1 << 16
 
 
 class History:
@@ -38,155 +65,173 @@ class History:
     path : str
         SQLite file, made with its directory when it is missing; ``":memory:"`` for none. One that cannot be used is
         replaced by ``":memory:"`` and said in the log.
+    limits : HistoryLimits, optional
+        How much is kept.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limits: HistoryLimits | None = None) -> None:
         self._path = path
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
-        self._database: _Database | None = None
+        self._limits = limits or HistoryLimits()
+        self._news = threading.Condition()
+        self._writes: deque[tuple[int, Callable[[HistoryFile], None]]] = deque()
+        self._questions: deque[_Question] = deque()
+        self._waiting_characters = 0
+        self._lost = 0
         self._is_closed = False
+        self._thread: threading.Thread | None = None
+        self._file: HistoryFile | None = None
+        self._is_trimmed = False
 
     def store(self, line: int, source: str) -> None:
         """Keep a cell's source under its execution count; returns at once."""
-        self._submit(lambda database: database.store(line, source))
+        if len(source) > self._limits.source_characters:
+            _log.info("A cell of %d characters is not kept in the history", len(source))
+            return
+        self._write(len(source), lambda file: file.store(line, source))
 
     def store_output(self, line: int, text: str) -> None:
-        """Keep the plain text of a cell's result; returns at once."""
-        self._submit(lambda database: database.store_output(line, text))
+        """Keep the plain text of a cell's result, or its beginning; returns at once."""
+        left = len(text) - self._limits.output_characters
+        if left > 0:
+            text = f"{text[: self._limits.output_characters]}\n[{left:,} more characters were not kept.]"
+        self._write(len(text), lambda file: file.store_output(line, text))
 
     def request(self, content: dict[str, Any]) -> Future[list[Entry]]:
         """The entries that a ``history_request`` asks for: ``(session, line, input)``, or with ``output`` set
         ``(session, line, (input, output))``.
 
-        The future raises `ValueError`, `TypeError` or `KeyError` where the request is malformed.
+        The future raises `ValueError`, `TypeError` or `KeyError` where the request is malformed, and `TimeoutError`
+        where another program holds the file.
         """
-        return self._executor.submit(lambda: list(self._open().request(content)))
+        question = _Question(content)
+        with self._news:
+            if self._is_closed:
+                question.future.set_exception(TimeoutError("the history is closed"))
+                return question.future
+            self._questions.append(question)
+            self._wake()
+        return question.future
 
     def close(self) -> None:
-        """Write what is left and close the file. A second time, nothing happens."""
-        if not self._is_closed:
+        """Write what is left, as far as that takes no time, and close the file. A second time, nothing happens."""
+        with self._news:
             self._is_closed = True
-            self._executor.submit(self._close)
-            self._executor.shutdown()
+            self._news.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        # A daemon: where the file is held by another program still, the kernel ends without it.
+        thread.join(CLOSE_SECONDS)
+        if lost := self._lost + len(self._writes):
+            _log.warning("%d entries of the history were not saved", lost)
 
-    def _close(self) -> None:
-        if self._database is not None:
-            self._database.end()
+    def _write(self, size: int, function: Callable[[HistoryFile], None]) -> None:
+        with self._news:
+            if self._is_closed:
+                return
+            is_full = len(self._writes) >= MAX_WAITING or self._waiting_characters + size > MAX_WAITING_CHARACTERS
+            if is_full and self._writes:
+                self._lost += 1
+                return
+            self._writes.append((size, function))
+            self._waiting_characters += size
+            self._wake()
 
-    def _open(self) -> _Database:
-        if self._database is None:
-            self._database = _open_database(self._path)
-        return self._database
+    def _wake(self) -> None:
+        if self._thread is None:  # by the first cell: a kernel that starts does without
+            self._thread = threading.Thread(target=self._serve, name="history", daemon=True)
+            self._thread.start()
+        self._news.notify_all()
 
-    def _submit(self, function: Any) -> None:
-        def run() -> None:
-            try:
-                function(self._open())
-            except Exception:  # noqa: BLE001 - sqlite raises what it likes; a lost line of history stops nobody
-                _log.warning("A line of history was not saved", exc_info=True)
+    # ------------------------------------------------------------------ the thread
 
-        self._executor.submit(run)
+    def _serve(self) -> None:
+        while True:
+            is_held = not self._serve_once()
+            with self._news:
+                if self._is_closed and (is_held or not (self._writes or self._questions)):
+                    break
+                if is_held:
+                    self._news.wait(RETRY_SECONDS)
+                elif not (self._writes or self._questions):
+                    self._news.wait()
+        self._end()
 
+    def _serve_once(self) -> bool:
+        """Do what there is to do; False where another program holds the file."""
+        while self._writes:
+            size, function = self._writes[0]
+            if not self._try(function, "A line of history was not saved"):
+                break
+            with self._news:
+                self._writes.popleft()
+                self._waiting_characters -= size
+        for _ in range(len(self._questions)):
+            question = self._questions.popleft()
+            if not question.ask(self._open):
+                self._questions.append(question)
+        if not self._writes and not self._questions and self._file is not None and not self._is_trimmed:
+            self._is_trimmed = self._try(lambda file: file.trim(), "Old history was not taken out")
+        return not self._writes and not self._questions
 
-def _open_database(path: str) -> _Database:
-    import sqlite3  # by the first cell: a kernel that starts does without
+    def _try(self, function: Callable[[HistoryFile], None], complaint: str) -> bool:
+        from .history_file import is_busy
 
-    try:
-        if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
-            return _connect(path)
-        except sqlite3.DatabaseError as exc:
-            if isinstance(exc, sqlite3.OperationalError):
-                raise
-            aside = f"{path}.corrupt"
-            Path(path).replace(aside)
-            _log.warning("%s was no history file, and is %s now: %s", path, aside, exc)
-            return _connect(path)
-    except Exception as exc:  # noqa: BLE001 - as above
-        _log.warning("History is not saved, since %s cannot be used: %s", path, exc)
-        return _connect(":memory:")
+            function(self._open())
+        except Exception as exc:  # noqa: BLE001 - sqlite raises what it likes; a lost line of history stops nobody
+            if is_busy(exc):
+                return False
+            _log.warning("%s", complaint, exc_info=True)
+        return True
+
+    def _open(self) -> HistoryFile:
+        from .history_file import open_history_file
+
+        if self._file is None:
+            self._file = open_history_file(self._path, self._limits)
+        return self._file
+
+    def _end(self) -> None:
+        for question in self._questions:
+            question.give_up()
+        if self._file is not None:
+            self._try(lambda file: file.end(), "The end of the session was not saved")
 
 
-def _connect(path: str) -> _Database:
-    import sqlite3
+class _Question:
+    """A question that may have to be asked again."""
 
-    db = sqlite3.connect(path)
-    try:
-        return _Database(db)
-    except BaseException:
-        db.close()  # Python 3.13 warns of those that are left open
-        raise
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.future: Future[list[Entry]] = Future()
+        self._content = content
+        self._deadline = time.monotonic() + QUESTION_SECONDS
 
+    def ask(self, open_file: Callable[[], HistoryFile]) -> bool:
+        """Answer it; False where another program holds the file, and there is still time to try again."""
+        from .history_file import is_busy
 
-class _Database:
-    """One session in a history file. All of it runs in the history's thread."""
+        if self.future.cancelled():
+            return True
+        try:
+            entries = open_file().request(self._content)
+        except Exception as exc:  # noqa: BLE001 - whoever asks gets it
+            error = exc
+            if not is_busy(error):
+                self._tell(lambda: self.future.set_exception(error))
+            elif time.monotonic() < self._deadline:
+                return False
+            else:
+                self.give_up()
+        else:
+            self._tell(lambda: self.future.set_result(entries))
+        return True
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        with self._db:
-            for table in _TABLES:
-                self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-            started = datetime.datetime.now().isoformat(" ")
-            row = self._db.execute("INSERT INTO sessions VALUES (NULL, ?, NULL, NULL, '')", (started,))
-            self._session = int(row.lastrowid or 0)
-        self._lines = 0
+    def give_up(self) -> None:
+        """Say that the file could not be read in time."""
+        error = TimeoutError("the history's file is held by another program")
+        self._tell(lambda: self.future.set_exception(error))
 
-    def store(self, line: int, source: str) -> None:
-        with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?)", (self._session, line, source, source)
-            )
-        self._lines += 1
-
-    def store_output(self, line: int, text: str) -> None:
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO output_history VALUES (?, ?, ?)", (self._session, line, text))
-
-    def request(self, content: dict[str, Any]) -> Iterable[Entry]:
-        access, raw, output = content["hist_access_type"], bool(content.get("raw", True)), bool(content.get("output"))
-        n = content.get("n")
-        n = None if n is None else int(n)
-        if access == "tail":
-            end, values = "ORDER BY session DESC, line DESC LIMIT ?", [10 if n is None else n]
-            return list(self._select(raw, output, end, values))[::-1]
-        if access == "search":
-            return self._search(str(content.get("pattern") or "*"), raw, output, n, bool(content.get("unique")))
-        if access == "range":
-            return self._range(content, raw, output)
-        raise ValueError(f"hist_access_type {access!r} is none of 'range', 'tail', 'search'")
-
-    def _search(self, pattern: str, raw: bool, output: bool, n: int | None, unique: bool) -> Iterable[Entry]:
-        """What fits a pattern of the shell's kind; with `unique` of equal inputs the last, with `n` the last of all."""
-        end, values = "WHERE source_raw GLOB ?", [pattern]
-        if unique:
-            end += " GROUP BY source_raw HAVING MAX(session * 131072 + line)"
-        if n is None:
-            return self._select(raw, output, end + " ORDER BY session, line", values)
-        end += " ORDER BY session DESC, line DESC LIMIT ?"
-        return list(self._select(raw, output, end, [*values, n]))[::-1]
-
-    def _range(self, content: dict[str, Any], raw: bool, output: bool) -> Iterable[Entry]:
-        session = int(content.get("session") or 0)
-        if session <= 0:  # 0 is this session, -1 the one before it
-            session += self._session
-        start, stop = int(content.get("start") or 0), content.get("stop")
-        end, values = "WHERE session = ? AND line >= ?", [session, start]
-        if stop:
-            end, values = end + " AND line < ?", [*values, int(stop)]
-        return self._select(raw, output, end, values)
-
-    def _select(self, raw: bool, output: bool, end: str, values: Sequence[Any]) -> Iterable[Entry]:
-        """The entries that the `end` of a query lets through; `end` is of this module's making, `values` are not."""
-        source = "source_raw" if raw else "source"
-        query = f"SELECT session, line, {source}, output FROM history LEFT JOIN output_history USING (session, line) "
-        rows = self._db.execute(query + end, values)
-        return ((session, line, (text, shown) if output else text) for session, line, text, shown in rows)
-
-    def end(self) -> None:
-        with self._db:
-            now = datetime.datetime.now().isoformat(" ")
-            self._db.execute(
-                "UPDATE sessions SET end=?, num_cmds=? WHERE session==?", (now, self._lines, self._session)
-            )
-        self._db.close()
+    def _tell(self, say: Callable[[], None]) -> None:
+        if self.future.set_running_or_notify_cancel():
+            say()

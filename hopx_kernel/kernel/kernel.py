@@ -25,7 +25,7 @@ from .answers import Answers
 from .channels import Channel
 from .comms import Comms
 from .execution import Cells
-from .history import History
+from .history import History, HistoryLimits
 from .iopub import Iopub
 from .own_comms import install_comms
 from .requests import MalformedRequestError, Request, error_content
@@ -105,7 +105,8 @@ class HopxKernel:
         self._stopped = anyio.Event()
         self._execute_lock = anyio.Lock(fast_acquire=True)
         manager = install_comms(self._publish_own_comm)
-        history = History(self.options.history_path())
+        limits = HistoryLimits(self.options.history_limit, self.options.history_days)
+        history = History(self.options.history_path(), limits)
         self._iopub = Iopub(self._sockets["iopub"], self._welcome)
         self._stdin = Stdin(self._wire, self._sockets["stdin"])
         self.cells = Cells(
