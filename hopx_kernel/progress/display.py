@@ -134,7 +134,12 @@ class RunDisplay:
         self._is_dirty = self._is_dirty or self._is_shown
 
     def interrupt_answered(self, reply: Mapping[str, Any]) -> None:
-        """Take the content of an ``interrupt_reply``, so that a Stop that did not stop is said to have failed."""
+        """Take the content of an ``interrupt_reply``, so that a Stop that did not stop is said to have failed.
+
+        Nothing of it is shown once the run has ended, of which its record tells.
+        """
+        if self.run.ended is not None:
+            return
         self.run.interrupt_answered(reply, self._now())
         self._is_dirty = self._is_dirty or self._is_shown
 

@@ -85,6 +85,16 @@ def test_interrupt_of_a_run_without_bars_shows_nothing() -> None:
     assert owner.sent == []
 
 
+def test_answer_to_a_stop_that_comes_after_the_end_shows_nothing() -> None:
+    owner = Owner(front_end="batch")
+    owner.feed("progress", message="work", percent=10)
+    owner.display.finish({"status": "error", "reason": "interrupted", "ename": "KeyboardInterrupt"})
+    before = list(owner.sent)
+    owner.display.interrupt_answered({"stopped": True, "kept": True})
+    owner.wait(5)
+    assert owner.sent == before
+
+
 def test_messages_are_printed_once_where_bars_are_off() -> None:
     owner = Owner(front_end="batch", bars=False)
     for percent in range(10):
