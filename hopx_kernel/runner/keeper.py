@@ -25,6 +25,10 @@ FAILED_STARTS = 3
 #: How long an interpreter may live on after its channel was closed, in seconds: mostly it is dying already.
 CLOSED_SECONDS = 1.0
 
+#: How long a fresh interpreter may take to be ready, in seconds. It is forked with everything imported, which takes
+#: milliseconds: one that is not ready by then stands still.
+READY_SECONDS = 30.0
+
 _CLOSED = "The interpreter's channel to its supervisor was closed; it was ended."
 
 _STREAM = b'{"msg_type":"stream","parent_id":"'
@@ -78,6 +82,7 @@ class Keeper:
         self._joiner = TextJoiner()
         self._death: Optional[Death] = None
         self._closed_at = 0.0
+        self._ready_by = float("inf")
         self.generation = 0
         self._failed_starts = 0
 
@@ -99,6 +104,7 @@ class Keeper:
             self._failed_starts = 0
         self.generation += 1
         self._death, self._closed_at = None, 0.0
+        self._ready_by = time.monotonic() + READY_SECONDS
         self.process = process = InterpreterProcess(self.generation, main)
         self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self.generation})
         self._watch(process)
@@ -108,6 +114,7 @@ class Keeper:
         if self.process is not None:
             self.process.is_ready = True
             self._failed_starts = 0
+            self._ready_by = float("inf")
 
     def end(self, death: Death) -> None:
         """Kill it; the first cause that is given counts."""
@@ -248,7 +255,7 @@ class Keeper:
 
     def next_time(self, now: float) -> float:
         """When to call `on_time`."""
-        times = [float("inf") if self._joiner.due is None else self._joiner.due]
+        times = [self._ready_by, float("inf") if self._joiner.due is None else self._joiner.due]
         if self._closed_at:
             times.append(self._closed_at + CLOSED_SECONDS)
         pipes = () if self.process is None or self.is_paused else self.process.pipes
@@ -264,6 +271,10 @@ class Keeper:
         if self._closed_at and now >= self._closed_at + CLOSED_SECONDS:
             self._closed_at = now
             self.end(Death("died", "InterpreterDied", _CLOSED))
+        if now >= self._ready_by:
+            self._ready_by = float("inf")
+            evalue = f"The interpreter was not ready within {READY_SECONDS:g} s; it was ended."
+            self.end(Death("died", "InterpreterDied", evalue))
         if self.process is not None and not self.is_paused:
             for pipe in self.process.pipes:
                 if pipe.settle(now):
