@@ -47,9 +47,11 @@ def test_threads_print_whole_lines(kernel: Kernel) -> None:
 
 
 def test_million_lines_arrive_in_order_in_few_messages(kernel: Kernel) -> None:
+    started = time.monotonic()
     outcome = kernel.run("for i in range(10**6): print(i)", stop_on_error=True)
     assert outcome.text() == "".join(f"{i}\n" for i in range(10**6))
-    assert len(outcome.messages) <= 500
+    # Those of the text's size, and twenty a second for as long as a slow machine takes.
+    assert len(outcome.messages) <= 500 + 20 * (time.monotonic() - started)
 
 
 def test_line_of_ten_megabytes_arrives_whole(kernel: Kernel) -> None:

@@ -88,16 +88,19 @@ def test_carriage_return_bar_is_shown_step_by_step(runner: RunnerClient) -> None
 
 
 def test_million_lines_come_in_order_in_few_messages(runner: RunnerClient) -> None:
+    started = time.monotonic()
     result = runner.run("for i in range(1_000_000): print(i)", timeout=180)
     assert result.text == "".join(f"{i}\n" for i in range(1_000_000))
-    assert len(result.of("stream")) <= 500
+    # Those of the text's size, and twenty a second for as long as a slow machine takes.
+    assert len(result.of("stream")) <= 500 + 20 * (time.monotonic() - started)
 
 
 def test_flood_with_short_breaks_comes_in_few_messages(runner: RunnerClient) -> None:
     code = "import time\nfor i in range(40):\n    for j in range(1000): print(i, j)\n    time.sleep(0.06)"
+    started = time.monotonic()
     result = runner.run(code, timeout=180)
     assert result.text == "".join(f"{i} {j}\n" for i in range(40) for j in range(1000))
-    assert len(result.of("stream")) <= 400
+    assert len(result.of("stream")) <= 400 + 20 * (time.monotonic() - started)
 
 
 def test_line_of_ten_megabytes_arrives_whole(runner: RunnerClient) -> None:
