@@ -236,7 +236,7 @@ class Exchange:
             if not (run is not None and await run.take(event)) and self._on_event is not None:
                 await self._on_event(event)
         if run is not None and event.msg_type == "error":
-            run.has_error = True
+            run.error = event.content
         if run is not None and event.is_terminal:
             self.runs.pop(run.msg_id, None)
             run.finish(event.content)
@@ -328,13 +328,17 @@ class Exchange:
 
 
 def _last_events(run: Run, lost: SandboxLostError | None) -> list[Message]:
-    """How a run ends whose sandbox was lost: one error, if there was none, and one reply."""
+    """How a run ends whose sandbox was lost: one error, its own where it had one, and one reply with the same."""
     evalue = str(lost) + "\nWhat was printed last may be missing."
-    error: dict[str, Any] = {"ename": SandboxLostError.__name__, "evalue": evalue, "traceback": []}
-    reply = {"status": "error", **error, "stopped": True, "kept": False}
-    if run.is_late:
-        reply.update(ename=SandboxTimeoutError.__name__, reason="timeout", stopped=False)
-        error["ename"] = reply["ename"]
+    name = SandboxTimeoutError.__name__ if run.is_late else SandboxLostError.__name__
+    error: dict[str, Any] = {"ename": name, "evalue": evalue, "traceback": []}
     told = Message("stream", {"name": "stderr", "text": f"\n{evalue}\n"}, parent_id=run.msg_id)
-    first = told if run.has_error else Message("error", error, parent_id=run.msg_id)
+    if run.error is not None:
+        error = {key: run.error[key] for key in error}
+        first = told
+    else:
+        first = Message("error", dict(error), parent_id=run.msg_id)
+    reply = {"status": "error", **error, "reason": "lost", "lost": evalue, "stopped": True, "kept": False}
+    if run.is_late:
+        reply.update(reason="timeout", stopped=False)
     return [first, Message("execute_reply", reply, parent_id=run.msg_id)]

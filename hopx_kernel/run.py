@@ -41,8 +41,9 @@ class Run:
         #: Its limit of time, and when it began to count, on the session's clock.
         self.timeout_seconds: float | None = None
         self.began: float | None = None
-        #: Whether an ``error`` has been told of it, and whether its limit passed and nobody ended it.
-        self.has_error = self.is_late = False
+        #: The ``error`` that has been told of it, and whether its limit passed and nobody ended it.
+        self.error: dict[str, Any] | None = None
+        self.is_late = False
         self._session = session
         self._ended = anyio.Event()
         self._queue: deque[Message] | None = None
@@ -70,8 +71,8 @@ class Run:
         """Raise `SandboxLostError` or `RemoteExecutionError` when the run ended with one."""
         if self.reply is None or self.reply.get("status") == "ok":
             return
-        if self.reply.get("ename") == SandboxLostError.__name__:
-            raise SandboxLostError(self.reply.get("evalue", ""))
+        if self.reply.get("reason") == "lost":
+            raise SandboxLostError(self.reply.get("lost", ""))
         raise RemoteExecutionError.from_content(self.reply)
 
     def open_queue(self) -> None:

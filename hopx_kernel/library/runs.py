@@ -173,8 +173,8 @@ class SandboxRun:
             return
         if execution.error is not None:
             raise execution.error
-        if reply.get("ename") == SandboxLostError.__name__:
-            raise SandboxLostError(reply.get("evalue", ""))
+        if reply.get("reason") == "lost":
+            raise SandboxLostError(reply.get("lost", ""))
         if reply.get("reason") == "timeout":
             alive = self._session.sandbox.is_alive
             message = f"the code took longer than {execution.timeout:g} s and was stopped; the sandbox "

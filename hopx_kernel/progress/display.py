@@ -183,7 +183,7 @@ class RunDisplay:
     def tick(self, now: float | None = None) -> None:
         """Do what is due; harmless when called too early or too often."""
         now = self._now() if now is None else now
-        if not self._is_shown and self._header_is_timed and now >= self._header_due:
+        if self.run.ended is None and not self._is_shown and self._header_is_timed and now >= self._header_due:
             self._is_dirty = True
         if self._view is not None and self._view.fallback_due is not None and now >= self._view.fallback_due:
             self._view.fall_back()

@@ -21,8 +21,8 @@ class Run:
         As it came.
     number : int
         Its number in the runner's life, once it goes.
-    has_error : bool
-        Whether its interpreter has told an error of it.
+    error : dict or None
+        The error that its interpreter has told of it.
     started : float
         When the interpreter got it; 0 while it waits.
     deadline, kill_at : float or None
@@ -33,7 +33,7 @@ class Run:
 
     request: Message
     number: int = 0
-    has_error: bool = False
+    error: Optional[Dict[str, Any]] = None
     started: float = 0.0
     deadline: Optional[float] = None
     kill_at: Optional[float] = None
@@ -100,7 +100,7 @@ def died_contents(death: Death, run: Run) -> List[Dict[str, Any]]:
     error: Dict[str, Any] = {"ename": death.ename, "evalue": death.evalue, "traceback": lines}
     reply: Dict[str, Any] = {
         "status": "error",
-        **error,
+        **(error if run.error is None else run.error),
         "reason": death.reason,
         "stopped": True,
         "kept": death.reason == "interrupted",

@@ -107,6 +107,6 @@ class Stops:
             self._keeper.end(Death("timeout", "SandboxTimeoutError", evalue + "its interpreter was ended."))
 
 
-def told_after(name: str, evalue: str) -> Dict[str, str]:
+def told_after(evalue: str) -> Dict[str, str]:
     """The content of a ``stream`` that says how a run ended which had told its error before."""
-    return {"name": "stderr", "text": f"\n{name}: {evalue}\n"}
+    return {"name": "stderr", "text": f"\nThe interpreter died after that. {evalue}\n"}

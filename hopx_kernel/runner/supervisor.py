@@ -275,7 +275,7 @@ class Supervisor:
             self._questions.answer(message.parent_id, line)
         else:
             if message.msg_type == "error" and self._run is not None and message.parent_id == self._run.msg_id:
-                self._run.has_error = True
+                self._run.error = {key: message.content[key] for key in ("ename", "evalue", "traceback")}
             self._outbox.send_line(line)
 
     def _on_ready(self) -> None:
@@ -346,8 +346,8 @@ class Supervisor:
 
     def _fail_run(self, run: Run, death: Death) -> None:
         error, reply = died_contents(death, run)
-        if run.has_error:  # it was the code's own; this one is told beside it
-            self._outbox.send("stream", told_after(death.ename, death.evalue), parent_id=run.msg_id)
+        if run.error is not None:  # it was the code's own; this one is told beside it
+            self._outbox.send("stream", told_after(death.evalue), parent_id=run.msg_id)
         else:
             self._outbox.send("error", error, parent_id=run.msg_id)
         if run is not self._run:

@@ -20,6 +20,14 @@ def test_header_appears_by_itself_in_a_long_run_and_stays_as_its_record(kernel: 
     assert told is not None and 1 <= float(told[1]) <= output.seconds + 0.1
 
 
+def test_header_does_not_come_after_the_end_of_its_run(kernel: Kernel) -> None:
+    code = "import threading, time\ndef late(): time.sleep(2.5); print('late')\nthreading.Thread(target=late).start()"
+    output = kernel.run(code)
+    kernel.read(output, lambda output: "late" in output.text)
+    kernel.run("import time; time.sleep(0.5)")
+    assert not output.contents("display_data")
+
+
 def test_silent_run_shows_no_header(kernel: Kernel) -> None:
     assert not kernel.run("import time; time.sleep(2.5)", silent=True).contents("display_data")
 

@@ -195,7 +195,9 @@ async def test_end_after_an_error_is_no_second_error() -> None:
         events = [event async for event in run]
     assert [event.msg_type for event in events] == ["error", "stream", "execute_reply"]
     assert "sandbox was lost" in events[1].content["text"]
-    assert events[2].content["ename"] == "SandboxLostError"
+    assert (events[2].content["ename"], events[2].content["reason"]) == ("ValueError", "lost")
+    with pytest.raises(SandboxLostError, match="sandbox was lost"):
+        run.raise_for_error()
 
 
 async def test_send_that_stalls_is_a_loss_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
