@@ -92,7 +92,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"option_sources", "protocol", "sandboxes"},
     "kernel.history_file": set(),
     "kernel.history": {"kernel.history_file"},
-    "kernel.wire": set(),
+    "kernel.wire": {"protocol"},
     "kernel.channels": set(),
     "kernel.connection": set(),
     "kernel.heartbeat": set(),

@@ -108,6 +108,7 @@ class Answers:
         """The content of the reply, of whatever kind; None for a message that has none. Never raises."""
         handler = self._TABLE.get(request.msg_type)
         try:
+            request.check()
             if handler is None:
                 if not request.msg_type.endswith("_request"):
                     _log.warning("A message of the unknown type %.80r was thrown away", request.msg_type)

@@ -220,7 +220,7 @@ class HopxKernel:
         """A message from its frames; None, and a line in the log, where it is not signed or not a message."""
         try:
             return Request(*self._wire.unpack(frames))
-        except (ValueError, RecursionError) as exc:  # without a valid signature nobody may be answered
+        except (ValueError, RecursionError, MemoryError) as exc:  # without a valid signature nobody may be answered
             _log.error("A message was thrown away: %s", exc)
             return None
 
@@ -255,7 +255,7 @@ class HopxKernel:
         self._publish_status("idle", request.message)
         if request is not self._running:
             self._tell_busy()
-        if request.msg_type == "shutdown_request":
+        if _is_end(request, content):
             self._stopped.set()
 
     def _tell_busy(self) -> None:
@@ -306,6 +306,12 @@ class HopxKernel:
         self._group.start_soon(self._serve_control, request)
 
     async def _serve_control(self, request: Request) -> None:
+        try:
+            await self._serve_on_control(request)
+        except Exception:  # noqa: BLE001 - as on the other channel
+            _log.exception("%.80s could not be answered", request.msg_type)
+
+    async def _serve_on_control(self, request: Request) -> None:
         # None waits for another: a Stop of code that does not stop keeps nobody from shutting the kernel down.
         self._publish_status("busy", request.message)
         content = await self._answer_control(request)
@@ -313,7 +319,7 @@ class HopxKernel:
             self._reply(self._control, request, content)
         self._publish_status("idle", request.message)
         self._tell_busy()
-        if request.msg_type == "shutdown_request":
+        if _is_end(request, content):
             self._stopped.set()
 
     async def _answer_control(self, request: Request) -> dict[str, Any] | None:
@@ -321,6 +327,7 @@ class HopxKernel:
         if own is None:
             return await self.answers.answer(request)
         try:
+            request.check()
             return {"status": "ok", **await own(self, request)}
         except Exception as exc:  # noqa: BLE001 - a request that nobody answers hangs its front end
             _log.warning("%.80s failed: %s", request.msg_type, exc)
@@ -350,3 +357,8 @@ class HopxKernel:
         "list_subshell_request": _list_subshells,
         "usage_request": _measure_usage,
     }
+
+
+def _is_end(request: Request, content: dict[str, Any] | None) -> bool:
+    """Whether the kernel ends with this answer: it does even where its end failed, but not for what was no request."""
+    return request.msg_type == "shutdown_request" and (content or {}).get("ename") != MalformedRequestError.__name__

@@ -44,9 +44,15 @@ class Request:
         subshell_id: str | None = self.message["header"].get("subshell_id")
         return subshell_id
 
+    def check(self) -> None:
+        """Raise `MalformedRequestError` where its content could not be read."""
+        if (fault := self.message.get("fault")) is not None:
+            raise MalformedRequestError(f"the content of {self.msg_type[:80]}: {fault}")
+
     @property
     def content(self) -> dict[str, Any]:
         """Its content; raises `MalformedRequestError` where that is not an object."""
+        self.check()
         content = self.message["content"]
         if not isinstance(content, dict):
             raise MalformedRequestError(f"the content of {self.msg_type} must be an object")

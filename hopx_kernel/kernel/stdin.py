@@ -78,8 +78,8 @@ class Stdin:
     def _take(self, frames: list[bytes]) -> None:
         try:
             _, reply = self._wire.unpack(frames)
-            value = reply["content"]["value"]
-        except (ValueError, TypeError, KeyError, RecursionError):
+            value = str(reply["content"]["value"])
+        except (ValueError, TypeError, KeyError, RecursionError, MemoryError):
             _log.warning("A message on the stdin channel is not a valid input_reply")
             return
         question = self._question
@@ -91,7 +91,7 @@ class Stdin:
         if named and named != question.msg_id and reply["parent_header"].get("msg_type") == "input_request":
             _log.info("An input_reply came for an older question")
             return
-        question.value = str(value)
+        question.value = value
         question.answered.set()
 
 

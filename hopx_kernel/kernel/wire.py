@@ -1,4 +1,4 @@
-"""The messaging protocol's wire format: messages as signed frames, without a socket. Standard library only.
+"""The messaging protocol's wire format: messages as signed frames, without a socket.
 
 jupyter_client has it too, in a package that also brings clients and managers of kernels: a sixth of the memory of a
 kernel at rest, for what these few lines do.
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from ..protocol.depth import is_deeper
+
 __all__ = ["PROTOCOL_VERSION", "Wire"]
 
 #: Of the messaging protocol, as headers and a ``kernel_info_reply`` tell it.
@@ -25,6 +27,15 @@ _DELIMITER = b"<IDS|MSG>"
 
 #: Signatures that are remembered, so that no message is taken twice.
 _REMEMBERED_SIGNATURES = 1 << 16
+
+#: How deep each part of a message may be nested: below what the sandbox is sent, so that it passes on as it came.
+_MAX_DEPTH = 200
+
+#: A header is remembered with its request, and sent along with every answer.
+_MAX_HEADER_BYTES = 64 << 10
+
+#: Frames of one message, buffers included.
+_MAX_FRAMES = 10_000
 
 
 class Wire:
@@ -82,8 +93,11 @@ class Wire:
     def unpack(self, frames: Sequence[bytes]) -> tuple[list[bytes], dict[str, Any]]:
         """The identities that a message came with, and the message.
 
-        Raises `ValueError` for what is not signed with the key, was here before, or is no message.
+        Raises `ValueError` for what is not signed with the key, was here before, or has no header to answer to. What is
+        wrong with its content stands under ``fault``, else that is None.
         """
+        if len(frames) > _MAX_FRAMES:
+            raise ValueError(f"it has {len(frames)} frames")
         if _DELIMITER not in frames:
             raise ValueError("it has no delimiter")
         index = frames.index(_DELIMITER)
@@ -91,16 +105,16 @@ class Wire:
         if len(parts) < 4:
             raise ValueError(f"it has {len(parts)} parts")
         self._check(signature, parts[:4])
-        header, parent, metadata, content = (json.loads(part.decode("utf-8", "replace")) for part in parts[:4])
-        if not isinstance(header, dict) or not {"msg_id", "msg_type"} <= header.keys():
-            raise ValueError("its header lacks the id or the type")
+        header = _read_header(parts[0])
+        (parent, _), (metadata, _), (content, fault) = (_read_part(part) for part in parts[1:4])
         message = {
             "header": header,
             "msg_id": header["msg_id"],
             "msg_type": header["msg_type"],
             "parent_header": parent if isinstance(parent, dict) else {},
-            "metadata": metadata,
+            "metadata": metadata if isinstance(metadata, dict) else {},
             "content": content,
+            "fault": fault,
             "buffers": parts[4:],
         }
         return list(frames[:index]), message
@@ -123,6 +137,36 @@ class Wire:
         self._seen[signature] = None
         if len(self._seen) > _REMEMBERED_SIGNATURES:
             del self._seen[next(iter(self._seen))]
+
+
+def _read_header(part: bytes) -> dict[str, Any]:
+    """A header with every field of the kind that it has. Raises `ValueError`."""
+    if len(part) > _MAX_HEADER_BYTES:
+        raise ValueError(f"its header has {len(part)} bytes")
+    header, fault = _read_part(part)
+    if fault is not None:
+        raise ValueError(f"its header is not readable: {fault}")
+    if not isinstance(header, dict) or not {"msg_id", "msg_type"} <= header.keys():
+        raise ValueError("its header lacks the id or the type")
+    for key, value in header.items():
+        if key in ("msg_id", "msg_type") and not isinstance(value, str):
+            raise ValueError(f"{key} in its header is no text")
+    if not isinstance(header.get("subshell_id"), (str, type(None))):
+        raise ValueError("subshell_id in its header is no text")
+    return header
+
+
+def _read_part(part: bytes) -> tuple[Any, str | None]:
+    """The value of a part, and what is wrong with it where it cannot be had."""
+    try:
+        value = json.loads(part.decode("utf-8", "replace"))
+    except RecursionError:
+        return None, "it is nested too deep"
+    except MemoryError:
+        return None, "it is too large"
+    except ValueError as exc:  # no JSON, or a number of too many digits
+        return None, f"it is not JSON: {exc}"
+    return (None, "it is nested too deep") if is_deeper(value, part, _MAX_DEPTH) else (value, None)
 
 
 def _dump(part: Any) -> bytes:

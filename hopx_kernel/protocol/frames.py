@@ -15,6 +15,7 @@ import math
 from typing import Any, Iterator
 
 from ..errors import LocalProtocolError, RemoteProtocolError
+from .depth import MAX_DEPTH, is_deeper
 from .messages import Message
 
 __all__ = [
@@ -85,6 +86,8 @@ def dump_message(message: Message, room_bytes: int = ENVELOPE_BYTES) -> bytes:
         line = _encoder.encode(body).encode("ascii")
     except (TypeError, ValueError, RecursionError) as exc:
         raise LocalProtocolError(f"the {message.msg_type} holds what JSON cannot carry: {exc}") from exc
+    if is_deeper(body, line):
+        raise LocalProtocolError(f"the {message.msg_type} is nested deeper than {MAX_DEPTH} levels")
     if len(line) > MAX_MESSAGE_BYTES - room_bytes:
         raise LocalProtocolError(
             f"the {message.msg_type} has {len(line)} bytes; the limit for one message is {MAX_MESSAGE_BYTES}"
@@ -217,6 +220,8 @@ def load_message(line: bytes) -> Message:
         raise RemoteProtocolError(f"a frame is not JSON: {exc}") from exc
     if not isinstance(body, dict):
         raise RemoteProtocolError(f"a frame is a JSON {type(body).__name__}, not an object")
+    if is_deeper(body, line):
+        raise RemoteProtocolError(f"a frame is nested deeper than {MAX_DEPTH} levels")
     seq = body.get("seq")
     if seq is not None and (isinstance(seq, bool) or not isinstance(seq, int)):
         raise RemoteProtocolError("a message's 'seq' is not a whole number")

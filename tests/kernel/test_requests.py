@@ -80,6 +80,109 @@ def test_bytes_that_are_no_utf8_are_answered(kernel: Kernel) -> None:
     assert kernel.collect(send_bytes(kernel, b"x = 'a\xff\xfeb'; len(x)")).result == "4"
 
 
+def nested(depth: int) -> bytes:
+    return b'{"data": ' + b"[" * depth + b"]" * depth + b"}"
+
+
+#: Contents that no handler can do with, each as bytes.
+UNREADABLE = {
+    "nested over the bound": nested(250),
+    "nested as deep as a parser goes": nested(950),
+    "nested without end": nested(200_000),
+    "an object nested": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "a number of many digits": b'{"restart": ' + b"9" * 10_000 + b"}",
+    "no JSON": b"{",
+    "no UTF-8": b"\xff\xfe",
+    "a list": b"[]",
+}
+
+
+def send_parts(kernel: Kernel, channel: Any, msg_type: str, **parts: bytes) -> str:
+    """Send a signed message with some of its parts as they are; gives its msg_id."""
+    session = kernel.client.session
+    message = session.msg(msg_type, {})
+    frames = session.serialize(message)
+    for index, name in enumerate(("header", "parent", "metadata", "content"), start=2):
+        frames[index] = parts.get(name, frames[index])
+    frames[1] = session.sign(frames[2:])
+    channel.socket.send_multipart(frames)
+    return str(message["header"]["msg_id"])
+
+
+@pytest.mark.parametrize("name", [name for name in UNREADABLE if name != "a list"])  # not all ask for a content
+@pytest.mark.parametrize(
+    "msg_type", ["interrupt_request", "shutdown_request", "create_subshell_request", "debug_request"]
+)
+def test_unreadable_control_request_gets_an_error_reply(kernel: Kernel, msg_type: str, name: str) -> None:
+    msg_id = send_parts(kernel, kernel.client.control_channel, msg_type, content=UNREADABLE[name])
+    while (reply := kernel.client.get_control_msg(timeout=60))["parent_header"].get("msg_id") != msg_id:
+        pass
+    assert reply["content"]["status"] == "error"
+    assert reply["content"]["ename"] == "MalformedRequestError"
+    assert kernel.run("1").result == "1"
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("msg_type", ["execute_request", "complete_request", "comm_open", "comm_msg"])
+def test_unreadable_shell_message_is_survived(kernel: Kernel, msg_type: str, name: str) -> None:
+    is_request = msg_type.endswith("_request")
+    msg_id = send_parts(kernel, kernel.client.shell_channel, msg_type, content=UNREADABLE[name])
+    outcome = kernel.collect(msg_id, with_reply=is_request)
+    assert not is_request or outcome.content["status"] == "error"
+    assert outcome.types[0] == "busy" and outcome.types[-1] == "idle"
+    assert kernel.run("1").result == "1"
+
+
+#: Headers that nobody can be answered by.
+HEADERS = {
+    "nested": b'{"msg_id": "a", "msg_type": "kernel_info_request", "session": ' + b"[" * 900 + b"]" * 900 + b"}",
+    "nested id": b'{"msg_id": [[]], "msg_type": "kernel_info_request"}',
+    "number as type": b'{"msg_id": "a", "msg_type": 5}',
+    "list as subshell": b'{"msg_id": "a", "msg_type": "kernel_info_request", "subshell_id": []}',
+    "of megabytes": b'{"msg_id": "' + b"a" * (1 << 20) + b'", "msg_type": "kernel_info_request"}',
+    "no object": b"[]",
+    "no JSON": b"{",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_unreadable_header_is_thrown_away(kernel: Kernel, name: str) -> None:
+    for channel in (kernel.client.control_channel, kernel.client.shell_channel, kernel.client.stdin_channel):
+        send_parts(kernel, channel, "kernel_info_request", header=HEADERS[name])
+    assert kernel.control("kernel_info_request", {})["content"]["status"] == "ok"
+    assert kernel.run("1").result == "1"
+
+
+@pytest.mark.parametrize("name", ["parent", "metadata"])
+def test_unreadable_parent_and_metadata_count_as_empty(kernel: Kernel, name: str) -> None:
+    for part in (nested(950), b"[]", b"5", b"{"):
+        parts = {name: part, "content": b'{"code": "6 * 7"}'}
+        msg_id = send_parts(kernel, kernel.client.shell_channel, "execute_request", **parts)
+        assert kernel.collect(msg_id).result == "42"
+
+
+def test_message_of_very_many_frames_is_thrown_away(kernel: Kernel) -> None:
+    session = kernel.client.session
+    frames = session.serialize(session.msg("kernel_info_request", {}))
+    for channel in (kernel.client.control_channel, kernel.client.shell_channel):
+        channel.socket.send_multipart([*frames, *[b""] * 20_000])
+    assert kernel.control("kernel_info_request", {})["content"]["status"] == "ok"
+    assert kernel.run("1").result == "1"
+
+
+def test_display_that_is_nested_too_deep_is_an_error_of_its_cell(kernel: Kernel) -> None:
+    cell = (
+        "from IPython.display import display\n"
+        "value = []\nfor _ in range({}): value = [value]\n"
+        "display({{'application/json': value, 'text/plain': 'deep'}}, raw=True); kept = {}"
+    )
+    for depth in (100, 230, 300, 600, 940, 5000):
+        outcome = kernel.run(cell.format(depth, depth))
+        assert outcome.types[-1] == "idle" and outcome.content["status"] in ("ok", "error")
+        assert outcome.content["status"] == "error" or "display_data" in outcome.types
+    assert kernel.run("kept >= 100").result == "True"
+
+
 def test_unsigned_message_is_thrown_away(kernel: Kernel) -> None:
     session = kernel.client.session
     frames = session.serialize(session.msg("execute_request", {"code": "forged = 1"}))
