@@ -44,7 +44,9 @@ def is_alone() -> bool:
     if os.getppid() != 1:
         return False
     arguments = _read("/proc/1/cmdline").split("\0")
-    return _read("/proc/1/comm").strip() == "bwrap" or any(name.endswith("/hopx/launcher.py") for name in arguments)
+    return _read("/proc/1/comm").strip() == "bwrap" or any(
+        name.endswith(("/hopx/launcher.py", "/hopx/launcher.pyc")) for name in arguments
+    )
 
 
 def list_pids(alone: bool) -> List[int]:

@@ -6,12 +6,16 @@ what it imports, is the standard library only, and of that the smaller parts.
 
 from __future__ import annotations
 
+import marshal
 import os
 import socket
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import MAGIC_NUMBER
 from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNNER_PATH", "Spawned", "spawn"]
 
-LAUNCHER_PATH = "/run/hopx/launcher.py"
+_DIRECTORY = "/run/hopx"
 RUNNER_PATH = "/run/hopx/runner.pyz"
 PIP_PATH = f"{COMMANDS_DIRECTORY}/pip"
 
@@ -165,14 +169,19 @@ def _command(
 ) -> list[str]:
     """What starts the sandbox; `given` begins with the descriptor of the runner's file."""
     limits = (options.memory_bytes, options.open_files, options.processes if counts_processes() else None)
-    launcher = [interpreter.path, "-I", "-S", LAUNCHER_PATH, str(control), *(str(limit or 0) for limit in limits)]
+    path, program = _launcher(interpreter)
+    launcher = [interpreter.path, "-I", "-S", path, str(control), *(str(limit or 0) for limit in limits)]
     # In a file, so that nobody reads the environment off the list of processes.
-    arguments = "".join(argument + "\0" for argument in _arguments(options, interpreter, given, guarded))
+    arguments = "".join(
+        argument + "\0" for argument in _arguments(options, interpreter, given, guarded, {path: program})
+    )
     arguments_fd = given.add_content(arguments.encode("utf-8", "surrogateescape"))
     return [bwrap, "--args", str(arguments_fd), "--", *launcher]
 
 
-def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descriptors, guarded: bool) -> list[str]:
+def _arguments(
+    options: SandboxOptions, interpreter: Interpreter, given: _Descriptors, guarded: bool, programs: dict[str, bytes]
+) -> list[str]:
     arguments = [
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *([] if options.network else ["--unshare-net"]),
@@ -184,7 +193,7 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
     if program := filter_program():
         arguments += ["--seccomp", str(given.add_content(program))]
     files = {path: text.encode() for path, text in SYNTHETIC_FILES.items()}
-    files |= {LAUNCHER_PATH: _source("launcher.py"), PIP_PATH: _source("pip_command.py")}
+    files |= {**programs, PIP_PATH: _source("pip_command.py")}
     descriptors = {path: given.add_content(content) for path, content in files.items()} | {RUNNER_PATH: given.fds[0]}
     for path, fd in descriptors.items():
         arguments += ["--perms", "0555" if path == PIP_PATH else "0444", "--file", str(fd), path]
@@ -194,6 +203,20 @@ def _arguments(options: SandboxOptions, interpreter: Interpreter, given: _Descri
     for name, value in {**_environment(interpreter), **options.env}.items():
         arguments += ["--setenv", name, value]
     return arguments
+
+
+def _launcher(interpreter: Interpreter) -> tuple[str, bytes]:
+    """The launcher's path in the sandbox, and the file itself: compiled, where it is this very interpreter that runs it.
+
+    To compile it there would take milliseconds of every start, and a megabyte for as long as the sandbox is there.
+    """
+    name = "launcher"
+    if os.path.realpath(interpreter.path) != os.path.realpath(sys.executable):
+        return f"{_DIRECTORY}/{name}.py", _source("launcher.py")
+    # From the interpreter's own cache of what it has compiled, where there is one.
+    code = SourceFileLoader(name, os.path.join(os.path.dirname(__file__), "launcher.py")).get_code(name)
+    # A header that speaks of no source, as what is run by its path needs none.
+    return f"{_DIRECTORY}/{name}.pyc", MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
 
 
 def _source(name: str) -> bytes:

@@ -41,9 +41,8 @@ Launcher.serve = stay
 
 if how in ("turned", "block"):
     import hopx_kernel.sandboxes.spawn as module
-    plain = module._source
-    turn = lambda source: source.replace(b"\\nmain()\\n", TURNED + b"\\nmain()\\n")
-    module._source = lambda name: turn(plain(name)) if name == "launcher.py" else plain(name)
+    source = module._source("launcher.py").replace(b"\\nmain()\\n", TURNED + b"\\nmain()\\n")
+    module._launcher = lambda _: ("/run/hopx/launcher.py", source)
 
 async def main():
     if how == "early":
