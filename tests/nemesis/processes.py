@@ -48,7 +48,7 @@ def _part(process: psutil.Process, parts: dict[int, str]) -> str:
     parent = parts.get(process.ppid(), "")
     if command and Path(command[0]).name == "bwrap":
         return "bwrap" if parent != "bwrap" else ""
-    if any(word.endswith("launcher.py") for word in command):
+    if command[3:4] and command[3].endswith(("/hopx/launcher.py", "/hopx/launcher.pyc")):
         return "launcher"
     if any(word.endswith("runner.pyz") for word in command):
         return {"launcher": "supervisor", "supervisor": "interpreter"}.get(parent, "")
