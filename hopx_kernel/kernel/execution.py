@@ -171,7 +171,7 @@ class Cells:
         except (HopxKernelError, KeyboardInterrupt) as exc:
             return self._end_with(output, error_content(exc))
         if self.arrivals.is_stopped(request.msg_id) and self._group is not None:  # while it was being sent
-            self._group.start_soon(run.interrupt)
+            self._group.start_soon(self.interrupt, request.msg_id)  # which takes a sandbox that is lost by then
         content = await run.wait()
         if content.get("kept") is False and not fields.silent:
             # Its error says so: with the interpreter's end, or with that of the sandbox.
