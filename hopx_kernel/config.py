@@ -178,7 +178,9 @@ class HopxConfig(Configurable):
         in a file. "none": no limit. "auto": 10 MiB where `server_limits` hold, else no limit.""",
     ).tag(config=True)
     spool_limit = ByteSize(
-        1 << 30, help="Size of the file with the whole output of one cell that went over `output_limit`."
+        1 << 30,
+        help="""Size of the file with the whole output of one cell that went over `output_limit`; all of a kernel may have
+        four times that, and the oldest go first.""",
     ).tag(config=True)
     history_file = Unicode(
         "",

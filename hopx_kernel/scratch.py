@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["ScratchDirectory"]
+__all__ = ["ScratchDirectory", "sweep"]
 
 #: Runs beside this process, with the directory as ``$1``. More than once, since what is in there may be written to by
 #: processes that end at the same time.
@@ -23,6 +25,9 @@ _WATCH = """
 read -r _
 for _ in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 0.2; done
 """
+
+#: How old a directory is that `sweep` removes, in seconds.
+_NEW_SECONDS = 60.0
 
 #: How long `close` waits for it, in seconds.
 _END_SECONDS = 5.0
@@ -48,6 +53,8 @@ class ScratchDirectory:
         self._watch = _start_watch(self.path)
         try:
             self.path.mkdir(mode=0o700)
+            # Held for as long as this process lives, whatever number it has for whom: see `sweep`.
+            self._lock: int | None = _lock(self.path)
         except BaseException:
             if self._watch is not None:  # somebody else's may be there
                 self._watch.kill()
@@ -57,6 +64,9 @@ class ScratchDirectory:
     def close(self) -> None:
         """Remove it with everything in it. May be called twice."""
         shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
         self._end_watch()
 
     def _end_watch(self) -> None:
@@ -67,6 +77,40 @@ class ScratchDirectory:
         watch.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             watch.wait(_END_SECONDS)
+
+
+def sweep(prefix: str) -> None:
+    """Remove this user's directories whose processes are gone, and the shells beside them too. Never raises.
+
+    Parameters
+    ----------
+    prefix : str
+        What their names begin with.
+    """
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError):
+            found = path.lstat()
+            is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            # One that was made just now is not locked yet.
+            if not is_own or time.time() - found.st_mtime < _NEW_SECONDS or (lock := _lock(path)) is None:
+                continue
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(path: Path) -> int | None:
+    """The descriptor by which this process holds a directory; None where another one does, or nobody can."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _start_watch(path: Path) -> subprocess.Popen[bytes] | None:

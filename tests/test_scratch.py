@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from hopx_kernel.scratch import ScratchDirectory
+from hopx_kernel.scratch import ScratchDirectory, sweep
 
 #: What never comes ends here; a machine that is slow is given its time.
 TIMEOUT_SECONDS = 60
@@ -107,3 +108,20 @@ def test_directory_that_cannot_be_made_leaves_no_process(tmp_path: Path, monkeyp
     with pytest.raises(FileNotFoundError):
         ScratchDirectory("never-")
     assert set(psutil.Process().children()) <= before  # those of others may have ended
+
+
+def test_directory_that_nobody_holds_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    held = ScratchDirectory("swept-")
+    left, new, linked = tmp_path / "swept-left", tmp_path / "swept-new", tmp_path / "swept-link"
+    other = tmp_path / "other-left"
+    for each in (left, new, other):
+        each.mkdir()
+        (each / "file").touch()
+    linked.symlink_to(other)
+    for each in (held.path, left, other):
+        os.utime(each, (1, 1))
+    sweep("swept-")
+    assert not left.exists()
+    assert held.path.exists() and new.exists() and linked.exists() and (other / "file").exists()
+    held.close()

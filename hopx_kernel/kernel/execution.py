@@ -88,7 +88,7 @@ class Cells:
         self._give_up_question = give_up_question
         self._history = history
         self._limit_bytes = config.output_limit_bytes(behind_server)
-        self._spools = SpoolDirectory()
+        self._spools = SpoolDirectory(config.spool_limit and 4 * config.spool_limit)
         self._outputs = Outputs()
         self._current: RunOutput | None = None
         self._current_run: Run | None = None

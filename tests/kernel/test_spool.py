@@ -8,12 +8,14 @@ import pytest
 
 from hopx_kernel.kernel.spool import MEMORY_BYTES, Spool, SpoolDirectory
 
+from .client import Kernel
+
 
 class Directory(SpoolDirectory):
     """One that a test has made."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
+    def __init__(self, directory: Path, limit_bytes: int | None = None) -> None:
+        super().__init__(limit_bytes)
         self._path = directory
 
     def path(self, name: str) -> Path:
@@ -41,7 +43,7 @@ def test_full_disk_of_the_computer_is_told_as_that(tmp_path: Path) -> None:
     spool = Spool(Directory(tmp_path), "cell", 1 << 30)
     spool.write("x" * MEMORY_BYTES)
     where = spool.where()
-    assert "No space left on device" in where and "this computer" in where and "limit" not in where
+    assert where.endswith("(cut where this computer's disk was full: No space left on device)")
     spool.close()
     assert spool.where() == where
 
@@ -60,3 +62,46 @@ def test_small_output_makes_no_file_before_it_is_asked_for(tmp_path: Path, limit
     assert not list(tmp_path.iterdir())
     assert spool.where() == str(tmp_path / "cell")
     spool.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_file_is_open_between_two_writes(tmp_path: Path) -> None:
+    directory, before = Directory(tmp_path), open_files()
+    spools = [Spool(directory, f"cell-{number}", None) for number in range(50)]
+    for spool in spools:
+        spool.write("x" * MEMORY_BYTES)
+    assert open_files() == before
+    for spool in spools:  # what a thread prints after its cell
+        spool.where()
+        spool.write("late")
+        spool.close()
+    assert {path.read_text()[-5:] for path in tmp_path.iterdir()} == {"xlate"}
+    assert open_files() == before
+
+
+def test_all_files_are_bounded_and_the_oldest_goes_first(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, 3 * MEMORY_BYTES)
+    spools = [Spool(directory, str(number), None) for number in range(5)]
+    for spool in spools:
+        spool.write("x" * MEMORY_BYTES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "4"]
+    assert spools[0].where() == "it was removed to make room for the output of later cells"
+    spools[1].write("y" * MEMORY_BYTES)
+    assert spools[1].where() == spools[0].where()
+    assert spools[4].where() == str(tmp_path / "4")
+    spools[4].discard()
+    spools[3].write("x" * MEMORY_BYTES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3"]
+
+
+def test_cells_over_the_limit_hold_no_descriptors() -> None:
+    with Kernel("--HopxConfig.output_limit=1KiB") as kernel:
+        kernel.run("1")
+        before = kernel.process.num_fds()
+        for number in range(20):
+            assert "All of it: " in kernel.run(f"print('{number}\\n' * 200_000)").text("stderr")
+        # The directory's own, and that of the process that removes it.
+        assert kernel.process.num_fds() - before < 10
