@@ -21,7 +21,8 @@ def test_header_appears_by_itself_in_a_long_run_and_stays_as_its_record(kernel: 
 
 
 def test_header_does_not_come_after_the_end_of_its_run(kernel: Kernel) -> None:
-    code = "import threading, time\ndef late(): time.sleep(2.5); print('late')\nthreading.Thread(target=late).start()"
+    late = "def late():\n    time.sleep(2.5)\n    for i in range(300): print(i); time.sleep(0.001)\n    print('late')\n"
+    code = f"import threading, time\n{late}threading.Thread(target=late).start()"
     output = kernel.run(code)
     kernel.read(output, lambda output: "late" in output.text)
     kernel.run("import time; time.sleep(0.5)")
