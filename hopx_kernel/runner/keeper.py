@@ -172,7 +172,7 @@ class Keeper:
                 self._take_text(pipe, text, now)
             self._take_text(pipe, pipe.finish(), now)
         self.flush_text(now)
-        if process.page.has_unsent or process.has_rest:
+        if process.is_ready and (process.page.has_unsent or process.has_rest):
             text = "[What was printed just before the interpreter's end may be missing here.]"
             self._outbox.send("stream", {"name": "stderr", "text": f"\n{text}\n"}, parent_id=self.parent_id)
 

@@ -189,7 +189,8 @@ class Outlet:
         segment = limits.with_room(_line_of, message)
         limits.with_room(self._segments.append, segment)
         self._open = None
-        self._page.write()
+        if message.parent_id and not message.msg_type.endswith("_reply"):  # something that is to be seen
+            self._page.write()
         self._try_flush()
 
     # ------------------------------------------------------------------ out
