@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 
+import nbconvert
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
@@ -290,3 +291,27 @@ def test_what_people_show_looks_as_it_should(lab_page: LabPage) -> None:
     expect(out(6).locator("mjx-container")).to_have_count(1)
     page.set_viewport_size({"width": 1200, "height": 2400})
     out(0).scroll_into_view_if_needed()
+
+
+def test_looks_stay_in_a_saved_notebook_and_in_its_export(lab_page: LabPage) -> None:
+    path = lab_page.open_notebook(*_LOOKS[:2])
+    for index in range(2):
+        lab_page.run_to_end(index)
+    looks = lab_page.page.evaluate(_LOOK_OF_TABLE)
+    assert any("255, 255, 0" in look for look in looks) and any("gradient" in look for look in looks)
+    lab_page.page.keyboard.press("Control+s")
+    expect(lab_page.page.locator(".jp-mod-dirty")).to_have_count(0)
+    lab_page.page.goto(f"{lab_page.url}lab/tree/{path.name}?reset")
+    expect(lab_page.output(1).locator("td").first).to_be_visible(timeout=60_000)
+    assert lab_page.page.evaluate(_LOOK_OF_TABLE) == looks
+    exporter = nbconvert.HTMLExporter(mathjax_url="", require_js_url="")
+    lab_page.page.set_content(exporter.from_filename(str(path))[0], wait_until="domcontentloaded")
+    assert lab_page.page.evaluate(_LOOK_OF_TABLE) == looks
+
+
+_LOOK_OF_TABLE = """
+() => [...document.querySelectorAll(".jp-OutputArea table:not(.dataframe) td")].map(cell => {
+  const style = getComputedStyle(cell);
+  return [style.backgroundColor, style.backgroundImage, style.color].join(" ");
+})
+"""
