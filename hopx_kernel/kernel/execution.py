@@ -330,15 +330,17 @@ class Cells:
             session = self.keeper.current
             if value is not None and session is not None:
                 await session.send(Message("input_reply", {"value": value}, parent_id=request.msg_id))
-        except HopxKernelError as exc:
+        except Exception as exc:  # noqa: BLE001 - in a task group that holds the whole kernel
             # A run whose sandbox is lost ends by itself, and says so; one that waits for this answer can be interrupted.
             _log.warning("An answer did not reach the sandbox: %s", exc)
 
     async def _on_event(self, event: Message) -> None:
         try:
             await self._take(event)
-        except Exception:  # noqa: BLE001 - a session's handler must not raise: one bad event must not end the others
+        except Exception as exc:  # noqa: BLE001 - a session's handler must not raise: one bad event must not end the others
             _log.exception("An event of type %s could not be shown", event.msg_type)
+            if (output := self._outputs.find(event.parent_id)) is not None:
+                output.tell_fault(event.msg_type, exc)
 
     async def _take(self, event: Message) -> None:
         if event.msg_type in _OTHER_EVENTS or event.msg_type.startswith("comm_"):

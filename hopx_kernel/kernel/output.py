@@ -6,6 +6,7 @@ One `RunOutput` exists per run or comm message, and goes on taking what its thre
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol
@@ -14,12 +15,14 @@ from ..errors import SandboxLostError
 from ..progress import RunDisplay, merge_report
 from ..protocol import Message
 from ..protocol.markers import MarkerParser, Merge
-from ..trust import TrustPolicy
+from ..trust import TrustPolicy, clean_line
 from .requests import Request
 from .shaping import StreamShaper
 from .spool import Spool
 
 __all__ = ["Publisher", "RunOutput"]
+
+_log = logging.getLogger(__name__)
 
 #: Events that stand beside the text and not in it: a flood of them must not cut the text into as many messages.
 _BESIDE_TEXT = frozenset({"stream", "progress", "heartbeat"})
@@ -93,6 +96,7 @@ class RunOutput:
         self._execution_count = execution_count
         self._timer: asyncio.TimerHandle | None = None
         self._error_name = ""
+        self._faults: set[str] = set()
         self._markers = MarkerParser(request.msg_id)
         self._held_until: float | None = None
         self._text_filter = {"stdout": trust.text_filter(), "stderr": trust.text_filter()}
@@ -138,6 +142,21 @@ class RunOutput:
         """Send an ``error`` of the kernel's own."""
         self.flush()
         self._publisher.publish("error", content, self.parent)
+
+    def tell_fault(self, what: str, exc: Exception) -> None:
+        """Say in the place of an output that it is missing, and why; of each kind once, whatever a flood of them does.
+
+        Never raises: what it is called for is a fault of the kernel's own.
+        """
+        if what in self._faults:
+            return
+        self._faults.add(what)
+        reason = clean_line(f"{type(exc).__name__}: {exc}", 500)
+        text = f"An output ({what}) could not be shown, by a fault of this kernel: {reason}\nIts log tells more.\n"
+        try:
+            self._publisher.publish("stream", {"name": "stderr", "text": text}, self.parent)
+        except Exception:  # noqa: BLE001 - as said
+            _log.exception("A fault could not be told")
 
     def flush(self) -> None:
         """Send the text that waits."""
@@ -289,6 +308,15 @@ class RunOutput:
 
     def _on_timer(self) -> None:
         self._timer = None
+        try:
+            self._do_what_is_due()
+        except Exception as exc:  # noqa: BLE001 - what follows is shown nevertheless
+            _log.exception("What was due could not be shown")
+            self.tell_fault("text or progress", exc)
+            self.display = None  # else it would be due again at once, for ever
+        self._set_timer()
+
+    def _do_what_is_due(self) -> None:
         now = time.monotonic()
         if self._held_until is not None and now >= self._held_until:
             self._release_held()
@@ -299,4 +327,3 @@ class RunOutput:
         if self.display is not None:
             self._publisher.set_parent(self.request.idents, self.parent)
             self.display.tick(now)
-        self._set_timer()

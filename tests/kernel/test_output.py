@@ -148,3 +148,20 @@ def test_nothing_is_left_of_a_kernel_that_is_killed(
         while (left := [names for names in os.walk(tmp_path) if names[1:] != ([], [])]) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert left == []
+
+
+def test_fault_of_the_kernel_is_told_in_the_place_of_the_output(tmp_path: Path) -> None:
+    names = ("clean", "clean_text", "is_html", "Cleaner")
+    faults = "".join(
+        f"def {name}(*_, **__): raise TypeError('a sanitiser \\x1b[2J of another version')\n" for name in names
+    )
+    (tmp_path / "nh3.py").write_text(f"ALLOWED_TAGS = ALLOWED_ATTRIBUTES = ALLOWED_URL_SCHEMES = frozenset()\n{faults}")
+    with Kernel(env={"PYTHONPATH": str(tmp_path)}) as kernel:
+        outcome = kernel.run(
+            "from IPython.display import HTML, display\nfor _ in range(9): display(HTML('<b>x</b>'))\nprint(7)"
+        )
+        assert outcome.content["status"] == "ok" and outcome.text() == "7\n"
+        assert "a sanitiser" in outcome.text("stderr") and "\x1b" not in outcome.text("stderr")
+        assert outcome.text("stderr").count("could not be shown, by a fault of this kernel") == 1
+        assert kernel.run("HTML('<b>x</b>')").text("stderr").startswith("An output (execute_result) could not be shown")
+        assert kernel.run("1").result == "1"
