@@ -246,12 +246,30 @@ def _check_limits() -> Iterator[Check]:
 
     user = f"; root's sandboxes run as user {UNPRIVILEGED_ID}" if is_root() else ""
     if counts_processes():
-        yield Check("limits", True, "memory, processes, open files and disk, by the kernel" + user)
-        return
-    cause = "before Linux 5.14 the kernel cannot count a sandbox's processes; its runner watches them instead"
-    yield Check(
-        "limits", False, "memory, open files and disk, by the kernel", cause, "Use Linux 5.14 or newer.", required=False
+        yield Check("limits", True, "memory of a process, processes, open files and disk, by the kernel" + user)
+    else:
+        cause = "before Linux 5.14 the kernel cannot count a sandbox's processes; its runner watches them instead"
+        detail, remedy = "memory of a process, open files and disk, by the kernel", "Use Linux 5.14 or newer."
+        yield Check("limits", False, detail, cause, remedy, required=False)
+    yield _check_memory_bound()
+
+
+def _check_memory_bound() -> Check:
+    """Whether a sandbox gets a control group, tried by making one."""
+    from .sandboxes.cgroup import Cgroup, find_place
+
+    place = find_place()
+    group = Cgroup.make(1 << 30, 512)
+    if place is not None and group is not None:
+        group.remove()
+        return Check("memory bound", True, f"hard, by {place}", required=False)
+    cause = "no control group can be made here; a sandbox's memory is watched, and may exceed its limit for a moment"
+    remedy = (
+        "Start Jupyter in a part of the system that is yours: systemd-run --user --scope jupyter lab\n"
+        "In a container, run it with a control group of its own that it may write (docker run --cgroupns=private, and\n"
+        "/sys/fs/cgroup writable), or give the container itself a limit (docker run --memory)."
     )
+    return Check("memory bound", False, "", cause, remedy, required=False)
 
 
 def _check_packages() -> Iterator[Check]:

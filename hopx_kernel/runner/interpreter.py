@@ -29,7 +29,7 @@ from .interrupts import Interrupts
 from .jsonable import safe_str
 from .loop import drive, make_loop
 from .outlet import Outlet
-from .protection import confine_signals
+from .protection import confine_signals, give_way
 from .services import Services
 from .shared_page import SharedPage
 from .streams import OutputStream
@@ -122,6 +122,7 @@ class Interpreter:
         guard_fds(self._outlet.flush)
         parents.inherit_in_threads()
         confine_signals()
+        give_way()
         # Python 3.12 warns of every fork beside threads; those that a cell did not start are ours, and ready for it.
         warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning)
         limits.apply(self._options, is_alone())

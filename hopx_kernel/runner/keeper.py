@@ -62,6 +62,8 @@ class Keeper:
         When something last came from it.
     generation : int
         Its number in the runner's life.
+    explain_kill : callable
+        Says why the kernel has killed it, ``""`` where somebody else has.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Keeper:
         self._outbox = outbox
         self._on_message = on_message
         self._on_death = on_death
+        self.explain_kill: Callable[[], str] = str
         self._joiner = TextJoiner()
         self._death: Optional[Death] = None
         self._closed_at = 0.0
@@ -147,6 +150,8 @@ class Keeper:
             death = Death("died", "InterpreterDied", f"The interpreter {text}; variables are lost.")
             if os.WIFSIGNALED(status) and os.WTERMSIG(status) == limits.NO_ROOM_SIGNAL:
                 death = Death("limit", "SandboxLimitError", limits.no_room(), "memory")
+        if signal_name == "SIGKILL" and death.reason == "died" and (why := self.explain_kill()):
+            death = Death("limit", "SandboxLimitError", why, "memory")
         self._death = death
         self._drain(process)
         self._failed_starts += 0 if process.is_ready else 1

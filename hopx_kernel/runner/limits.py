@@ -20,6 +20,7 @@ __all__ = [
     "NO_ROOM_SIGNAL",
     "OPTIONS",
     "apply",
+    "exceeded",
     "explain",
     "explain_command",
     "flush_c_stdio",
@@ -288,6 +289,12 @@ def no_room() -> str:
         "The code has used all memory and left none for the interpreter to go on with; "
         f"it was ended, variables are lost {_option('memory')}."
     )
+
+
+def exceeded(memory_bytes: int, used: str = "") -> str:
+    """What to say of an interpreter that was ended since the sandbox held too much memory."""
+    text = f"The sandbox's memory limit of {format_bytes(memory_bytes)} was exceeded{f' ({used})' if used else ''}; "
+    return f"{text}the interpreter was ended, variables are lost {_option('memory')}."
 
 
 def told(exc: Optional[BaseException]) -> Dict[str, str]:

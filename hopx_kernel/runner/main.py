@@ -11,7 +11,7 @@ from typing import Callable, List
 from ..protocol.options import RunnerOptions
 from .base_shell import BaseShell
 from .host_link import HostLink, last_words, take_standard_streams
-from .protection import adopt_orphans
+from .protection import adopt_orphans, give_way
 from .supervisor import Supervisor
 
 __all__ = ["main"]
@@ -39,6 +39,7 @@ def main(argv: List[str]) -> None:
     try:
         link = HostLink(*take_standard_streams())
         adopt_orphans()
+        give_way(500)  # before the sandbox's first process, with which all ends, and after the interpreter
         supervisor = Supervisor(link, options)
         supervisor.ipython_version = find_ipython_version()
         shell = _build_shell(supervisor.serve_briefly, bool(supervisor.ipython_version))

@@ -7,7 +7,7 @@ import ctypes
 import struct
 from typing import Any
 
-__all__ = ["adopt_orphans", "confine_signals"]
+__all__ = ["adopt_orphans", "confine_signals", "give_way"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446  # the same number on every architecture
@@ -25,6 +25,15 @@ def adopt_orphans() -> None:
     try:
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except (AttributeError, OSError):
+        pass
+
+
+def give_way(score: int = 1000) -> None:
+    """Let the kernel end this process and its children first where memory is gone: the higher the score, the sooner."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(score))
+    except OSError:
         pass
 
 

@@ -70,6 +70,7 @@ class Supervisor:
         self._waiting_env: Dict[str, str] = {}
         self._alone = is_alone()
         self._watch = Watch(options, self._alone)
+        self._keeper.explain_kill = self._watch.explain_kill
         self._handlers: Dict[str, Callable[[Message], None]] = {
             "hello": self._on_hello,
             "heartbeat": lambda _: self._send_heartbeat(time.monotonic()),
@@ -370,8 +371,7 @@ class Supervisor:
             return
         limit, evalue = excess
         self._keeper.end(Death("limit", "SandboxLimitError", evalue, limit))
-        if limit == "processes":
-            kill_all(self._alone)
+        self._watch.end_others(limit)
 
     def _send_heartbeat(self, now: float) -> None:
         run = self._run

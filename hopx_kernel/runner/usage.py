@@ -8,7 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional
 
-__all__ = ["Usage", "count_threads", "is_alone", "kill_all", "list_pids", "measure_memory", "measure_usage"]
+__all__ = [
+    "Usage",
+    "count_threads",
+    "is_alone",
+    "kill_all",
+    "list_pids",
+    "measure_memory",
+    "measure_usage",
+    "read_text",
+]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -43,8 +52,8 @@ def is_alone() -> bool:
         return True
     if os.getppid() != 1:
         return False
-    arguments = _read("/proc/1/cmdline").split("\0")
-    return _read("/proc/1/comm").strip() == "bwrap" or any(
+    arguments = read_text("/proc/1/cmdline").split("\0")
+    return read_text("/proc/1/comm").strip() == "bwrap" or any(
         name.endswith(("/hopx/launcher.py", "/hopx/launcher.pyc")) for name in arguments
     )
 
@@ -71,7 +80,7 @@ def _descendants(pid: int) -> List[int]:
         except OSError:
             continue
         for thread in threads:
-            children = [int(text) for text in _read(f"/proc/{parent}/task/{thread}/children").split()]
+            children = [int(text) for text in read_text(f"/proc/{parent}/task/{thread}/children").split()]
             found += children
             todo += children
     return found
@@ -111,7 +120,7 @@ def measure_memory(pids: List[int]) -> int:
 
 
 def _proportional(pid: int) -> Optional[int]:
-    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+    for line in read_text(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return None
@@ -140,10 +149,11 @@ def kill_all(alone: bool) -> None:
 
 def _stat(pid: int) -> List[str]:
     """The fields of /proc/PID/stat from the state on; the name before them may hold anything, parentheses included."""
-    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """A file of /proc; ``""`` where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read().decode("utf-8", "replace")

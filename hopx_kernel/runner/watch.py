@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+import time
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
 from .causes import OWN_PROCESSES
-from .limits import format_bytes
-from .usage import list_pids, measure_memory, measure_usage
+from .holdings import Counters, Holdings, find_own_directories, free_shared_memory, measure
+from .limits import exceeded, format_bytes
+from .usage import kill_all, list_pids, measure_memory, measure_usage
 
 __all__ = ["Watch"]
 
 #: Seconds between two looks while code runs: a fork bomb is stopped before it is hundreds. And while none runs, for
 #: what threads and children of earlier cells do.
 BUSY_SECONDS, IDLE_SECONDS = 0.08, 2.0
+
+#: The part of the time that looking may take: where there are many processes and open files, looks are farther apart.
+LOOK_SHARE = 0.05
+
+#: What an interpreter that does nothing holds: where its end would give back no more, it may go on, to remove files.
+IDLE_BYTES = 48 << 20
+
+#: By so much files may have grown since an interpreter was last ended, and the next one still go on where they are too
+#: large by themselves.
+FILES_BYTES = 8 << 20
+
+#: What a control group counts of the sandbox's own processes: launcher, supervisor, bubblewrap.
+OWN_BYTES = 48 << 20
 
 #: How long the sandbox may be full of processes.
 FULL_SECONDS = 1.5
@@ -40,9 +55,13 @@ class Watch:
         self._next_look = 0.0
         self._full_since: Optional[float] = None
         self._next_beat = float("inf")
+        self._directories = find_own_directories(options.disk_bytes) if alone else ()
+        self._counters = Counters()
+        self._files_left = self._going = 0
 
     def start(self, now: float) -> None:
         """A run starts."""
+        self._counters.mark()
         self._next_look = now + BUSY_SECONDS / 2
         self._next_beat = now + min(FIRST_BEAT_SECONDS, self._options.heartbeat_seconds)
 
@@ -68,13 +87,51 @@ class Watch:
                 f"The sandbox's limit of {processes} processes was reached ({usage.processes} and the sandbox's own); "
             )
             return "processes", text + "its processes were ended, variables are lost."
-        # The cheap sum counts shared pages several times, so it only says when to look closely.
-        if memory is not None and usage.memory_bytes > memory:
-            exact = measure_memory(pids)
-            if exact > memory:
-                text = f"The sandbox's memory limit of {format_bytes(memory)} was exceeded ({format_bytes(exact)}); "
-                return "memory", text + "the interpreter was ended, variables are lost."
-        return None
+        excess = self._find_excess(pids, memory) if memory is not None else ""
+        self._next_look = max(self._next_look, now + (time.monotonic() - now) / LOOK_SHARE)
+        return ("memory", excess) if excess else None
+
+    def _find_excess(self, pids: List[int], memory: int) -> str:
+        """What to say of too much memory; ``""`` where it is not too much, or an end of the processes would help nobody."""
+        held = self._look(pids, memory)
+        if held.total <= memory:
+            self._files_left = self._going = 0
+            return ""
+        if held.total <= self._going:  # of processes that were ended: the kernel takes its time to give it back
+            self._going = held.total
+            return ""
+        if held.of_processes <= IDLE_BYTES and held.files <= self._files_left + FILES_BYTES:
+            return ""
+        self._files_left, self._going = held.files, held.total
+        return exceeded(memory, _told(held, memory))
+
+    def _look(self, pids: List[int], memory: int) -> Holdings:
+        if self._counters.are_there:
+            held = self._counters.read(self._directories)
+            held.private -= min(OWN_BYTES, held.private)
+            return held
+        return measure(pids, self._alone, self._directories, memory)
+
+    def end_others(self, limit: str) -> None:
+        """End what has reached a limit beside the interpreter, which is ended already, and free what outlives processes."""
+        if limit == "processes":
+            kill_all(self._alone)
+        elif self._alone:
+            memory = self._options.memory_bytes or 0
+            inside = measure(list_pids(False), False, (), memory).of_processes
+            if self._look(list_pids(True), memory).of_processes > 2 * inside + IDLE_BYTES:
+                kill_all(True)
+            free_shared_memory(self._directories)
+
+    def explain_kill(self) -> str:
+        """What to say of an interpreter that was killed: the kernel does so where no memory is left; else ``""``."""
+        memory = self._options.memory_bytes
+        if memory is None or not self._counters.have_killed():
+            return ""
+        held = self._counters.read(self._directories)
+        self._going = held.total
+        # What the processes held is gone with them; what is left tells something where it is much.
+        return exceeded(memory, _told(held, memory) if held.total > memory // 2 else "")
 
     def _is_crowded(self, count: int, limit: int, now: float) -> bool:
         """Whether there are too many processes; or as many as the kernel allows, for too long, as of a fork bomb that it holds."""
@@ -100,3 +157,14 @@ class Watch:
             "memory_bytes": measure_memory(pids),
             "processes": usage.processes,
         }
+
+
+def _told(held: Holdings, memory: int) -> str:
+    """How much is held, and the kinds that are much of it."""
+    kinds = (
+        (held.files, "in files, which stay"),
+        (held.shared, "in shared memory"),
+        (held.kernel, "in buffers"),
+    )
+    parts = [f"{format_bytes(size)} {where}" for size, where in kinds if size > memory // 4]
+    return f"{format_bytes(held.total)}{', of it ' + ' and '.join(parts) if parts else ''}"

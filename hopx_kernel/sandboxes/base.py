@@ -94,6 +94,15 @@ class BaseSandbox(ABC):
     python: str = "python3"
 
     @property
+    def hard_limits(self) -> dict[str, int]:
+        """The limits, by their option's name, that hold for all that the sandbox's code can make the computer keep.
+
+        As the system has told them after they were set. A limit that is not here is each process's own, and the sum of
+        all is watched by the runner: it can be exceeded for a moment.
+        """
+        return {}
+
+    @property
     @abstractmethod
     def state(self) -> SandboxState:
         """Where it is in its life, as far as is known without asking it."""

@@ -45,13 +45,21 @@ class Control:
 
     There is no task that reads: whoever waits for something reads for everybody, one at a time. So it works in whatever
     task calls it, and costs nothing while nobody waits.
+
+    Parameters
+    ----------
+    sock : socket.socket
+        To the launcher.
+    explain_end : callable
+        What can be said of why the launcher is gone, to be put after that it is; empty where nothing is known.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, explain_end: Callable[[], str] = str) -> None:
         self.ready = False
         #: Why the launcher can be asked no more; None while it can.
         self.lost: str | None = None
         self._sock = sock
+        self._explain_end = explain_end
         self._statuses: dict[int, ProcessStatus] = {}
         self._next_number = 1
         self._reading: anyio.CancelScope | None = None
@@ -168,7 +176,7 @@ class Control:
             self._sock.close()
 
     def _lose(self, reason: str) -> None:
-        self.lost = self.lost or reason
+        self.lost = self.lost or f"{reason}{self._explain_end()}"
 
     def _tell(self) -> None:
         """Let everybody look at what there is."""

@@ -27,17 +27,21 @@ _MOUNT = '"$1" -a -T "$2" >/dev/null 2>&1; shift 2; exec "$@"'
 _PROGRAMS = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
-def guarded_command(bwrap: str, options: SandboxOptions, told: list[str], table: int, inner: list[str]) -> list[str]:
+def guarded_command(
+    bwrap: str, options: SandboxOptions, told: list[str], table: int, inner: list[str], files: dict[str, str]
+) -> list[str]:
     """The command that makes a sandbox, `inner`, made to run in a pid namespace around it.
 
-    `told` are more arguments for the outer bubblewrap; `table` is the descriptor of the writable directories' table.
+    `told` are more arguments for the outer bubblewrap; `table` is the descriptor of the writable directories' table;
+    `files` are files of this computer's, by the path in the namespace where `inner` finds them.
     """
+    shown = [argument for path, source in files.items() for argument in ("--ro-bind", source, path)]
     mount = shutil.which("mount", path=_PROGRAMS)
     return [
         *(bwrap, *told, "--unshare-user", "--unshare-pid", "--die-with-parent", "--as-pid-1"),
         # Root in the namespace, which ``mount`` asks for; it may do there what it has to, and hand on that it is.
         *("--uid", "0", "--gid", "0", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETFCAP"),
-        *("--dev-bind", "/", "/", "--tmpfs", MOUNTED_AT, *writable_arguments(options, MOUNTED_AT), "--"),
+        *("--dev-bind", "/", "/", "--tmpfs", MOUNTED_AT, *writable_arguments(options, MOUNTED_AT), *shown, "--"),
         *(["/bin/sh", "-c", _MOUNT, "sh", mount, f"/proc/self/fd/{table}"] if mount else []),
         *inner,
     ]

@@ -45,6 +45,10 @@ STALL_SECONDS = 60.0
 _MAX_READ_BYTES = 1 << 30
 
 
+#: Controllers of control groups, and the options whose limits they hold.
+_LIMIT_NAMES = {"memory": "memory_bytes", "pids": "processes"}
+
+
 class LocalProcess(SandboxProcess):
     """A process in a local sandbox."""
 
@@ -122,6 +126,11 @@ class LocalSandbox(BaseSandbox):
     def is_guarded(self) -> bool:
         """Whether a namespace around the sandbox's own makes sure of its end."""
         return self._spawned is not None and self._spawned.guarded
+
+    @property
+    def hard_limits(self) -> dict[str, int]:
+        cgroup = self._spawned.cgroup if self._spawned is not None else None
+        return {} if cgroup is None else {_LIMIT_NAMES[name]: value for name, value in cgroup.limits.items()}
 
     async def start(self) -> None:
         if not self._state.is_to_start():
@@ -230,7 +239,7 @@ class LocalSandbox(BaseSandbox):
     async def _connect(self, spawned: Spawned) -> str | None:
         """Wait for a launcher; gives bubblewrap's last words when there will be none."""
         self.python = spawned.interpreter.path
-        self._control = control = Control(spawned.control)
+        self._control = control = Control(spawned.control, lambda: _explain_end(spawned))
         if spawned.runner is not None:
             control.expect(spawned.runner.number)
         self._state = SandboxState.RUNNING
@@ -240,6 +249,7 @@ class LocalSandbox(BaseSandbox):
             return await self._read_stderr(spawned)
         # While bubblewrap is there to tell by that it is the right one, and before any code of others runs.
         spawned.init.locate()
+        spawned.settle()
         return None
 
     def _running(self) -> tuple[Control, Spawned]:
@@ -310,3 +320,11 @@ class LocalSandbox(BaseSandbox):
             if not data:
                 return words.decode("utf-8", "replace").strip()
             words = (words + data)[-_MAX_STDERR_BYTES:]
+
+
+def _explain_end(spawned: Spawned) -> str:
+    """What the sandbox's control group tells of its end."""
+    if spawned.cgroup is None or not spawned.cgroup.oom_kills():
+        return ""
+    limit = spawned.options.memory_bytes
+    return f", after its memory limit of {limit} bytes was reached (option memory_limit; in the library memory_bytes)"

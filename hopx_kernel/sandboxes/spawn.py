@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
 from .bwrap import bwrap_directories, find_bwrap
+from .cgroup import Cgroup
 from .guard import MOUNTED_AT, can_be_guarded, guarded_command
 from .init_process import InitProcess
 from .interpreter import Interpreter, find_interpreter
@@ -56,6 +57,8 @@ class Spawned:
         Whether that process lies outside of what the code in the sandbox can see.
     runner : ProcessPipes or None
         The runner, when it was asked for and nobody has taken it over.
+    cgroup : Cgroup or None
+        The control group that bounds it, where there is one.
     """
 
     options: SandboxOptions
@@ -67,6 +70,24 @@ class Spawned:
     guarded: bool = True
     runner: ProcessPipes | None = None
     runner_options: RunnerOptions | None = None
+    cgroup: Cgroup | None = None
+    _taking: threading.Thread | None = None
+
+    def bound(self, cgroup: Cgroup | None) -> None:
+        """Have a control group take it in, while it comes up."""
+        if cgroup is not None:
+            self.cgroup = cgroup
+            self._taking = threading.Thread(target=cgroup.take, args=(self.process.pid,), name="hopx-cgroup")
+            self._taking.start()
+
+    def settle(self) -> None:
+        """Wait until its control group has taken it in, which is to be before it runs anybody's code."""
+        if self._taking is not None:
+            self._taking.join()
+            self._taking = None
+            if self.cgroup is not None and not self.cgroup.holds(self.process.pid):
+                self.cgroup.remove()
+                self.cgroup = None
 
     def abandon(self) -> None:
         """End it with everything in it, without an event loop. May be called twice."""
@@ -74,6 +95,10 @@ class Spawned:
         self.process.kill()
         self.process.wait()
         self.init.close()
+        if self._taking is not None:
+            self._taking.join()
+        if self.cgroup is not None:
+            self.cgroup.remove()
         self.control.close()
         if self.process.stderr is not None:
             self.process.stderr.close()
@@ -102,6 +127,7 @@ def spawn(
     bwrap = bwrap or find_bwrap()
     guarded = can_be_guarded() if guarded is None else guarded
     interpreter = find_interpreter(options)
+    cgroup = Cgroup.make(options.memory_bytes, options.processes)
     with _Descriptors() as given:
         bundle = given.add_pipe()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -109,11 +135,14 @@ def spawn(
         info_read, info = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         given.add(info)
         try:
-            command = _command(options, interpreter, bwrap, control, given, guarded)
+            counters = cgroup.counters() if cgroup is not None else {}
+            shown = {path: f"{MOUNTED_AT}/{os.path.basename(path)}" for path in counters} if guarded else counters
+            command = _command(options, interpreter, bwrap, control, given, guarded, shown)
             told = ["--info-fd", str(info)]
             if guarded:
                 table = given.add_content(mount_table(options, MOUNTED_AT).encode())
-                command = guarded_command(bwrap, options, told, table, command)
+                files = {shown[path]: source for path, source in counters.items()}
+                command = guarded_command(bwrap, options, told, table, command, files)
             else:
                 command[1:1] = told
             if is_root():
@@ -123,16 +152,18 @@ def spawn(
             ours.close()
             os.close(bundle)
             os.close(info_read)
+            if cgroup is not None:
+                cgroup.remove()
             if isinstance(exc, OSError):
                 raise SandboxStartError(f"{bwrap} cannot be run: {exc.strerror}") from exc
             raise
+    spawned = Spawned(options, interpreter, bwrap, process, ours, InitProcess(info_read, process.pid), guarded)
+    spawned.bound(cgroup)
     # Imported and built while bubblewrap is at work, which waits for it.
     from ..runner.bundle import build_bundle
 
     _feed(bundle, build_bundle())
     ours.setblocking(False)
-    init = InitProcess(info_read, process.pid)
-    spawned = Spawned(options, interpreter, bwrap, process, ours, init, guarded)
     if runner_options is not None:
         argv = [interpreter.path, RUNNER_PATH, runner_options.to_json()]
         spawned.runner = request_start(ours, 0, argv, "/workspace", {})
@@ -165,22 +196,32 @@ def _feed(fd: int, content: bytes) -> None:
 
 
 def _command(
-    options: SandboxOptions, interpreter: Interpreter, bwrap: str, control: int, given: _Descriptors, guarded: bool
+    options: SandboxOptions,
+    interpreter: Interpreter,
+    bwrap: str,
+    control: int,
+    given: _Descriptors,
+    guarded: bool,
+    shown: dict[str, str],
 ) -> list[str]:
     """What starts the sandbox; `given` begins with the descriptor of the runner's file."""
     limits = (options.memory_bytes, options.open_files, options.processes if counts_processes() else None)
     path, program = _launcher(interpreter)
     launcher = [interpreter.path, "-I", "-S", path, str(control), *(str(limit or 0) for limit in limits)]
     # In a file, so that nobody reads the environment off the list of processes.
-    arguments = "".join(
-        argument + "\0" for argument in _arguments(options, interpreter, given, guarded, {path: program})
-    )
+    given_arguments = _arguments(options, interpreter, given, guarded, {path: program}, shown)
+    arguments = "".join(argument + "\0" for argument in given_arguments)
     arguments_fd = given.add_content(arguments.encode("utf-8", "surrogateescape"))
     return [bwrap, "--args", str(arguments_fd), "--", *launcher]
 
 
 def _arguments(
-    options: SandboxOptions, interpreter: Interpreter, given: _Descriptors, guarded: bool, programs: dict[str, bytes]
+    options: SandboxOptions,
+    interpreter: Interpreter,
+    given: _Descriptors,
+    guarded: bool,
+    programs: dict[str, bytes],
+    shown: dict[str, str],
 ) -> list[str]:
     arguments = [
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
@@ -198,6 +239,8 @@ def _arguments(
     for path, fd in descriptors.items():
         arguments += ["--perms", "0555" if path == PIP_PATH else "0444", "--file", str(fd), path]
     arguments += ["--symlink", os.path.basename(PIP_PATH), f"{PIP_PATH}3"]
+    for path, source in shown.items():
+        arguments += ["--ro-bind", source, path]
     # Last, since nothing can be made outside of the writable directories afterwards.
     arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/workspace", "--clearenv"]
     for name, value in {**_environment(interpreter), **options.env}.items():

@@ -1,0 +1,241 @@
+"""What the sandbox's code makes the computer keep in memory, by what can be seen from inside: /proc and statvfs.
+
+Where the sandbox has a control group of its own, the kernel counts, and holds the bound by itself. Elsewhere each kind of
+memory is looked for where it shows. What does not show there, such as buffers of a socket that was sent to nobody, is
+estimated by the number of things that hold it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Optional, Set, Tuple
+
+from .causes import are_sized
+from .usage import read_text
+
+__all__ = ["Counters", "Holdings", "find_own_directories", "free_shared_memory", "measure"]
+
+#: Where a local sandbox shows what its control group counts.
+_COUNTERS = "/run/hopx/memory."
+
+#: Directories that are kept in memory and outlive the processes; and the one that goes with them.
+_FILES, _SHARED = ("/workspace", "/app", "/tmp"), "/dev/shm"
+
+#: What the kernel keeps for an empty file, in bytes.
+_FILE_BYTES = 1280
+
+#: So many sockets are a program's; of more each counts as full, which is twice the kernel's default of a buffer.
+_FREE_SOCKETS, _SOCKET_BYTES = 128, 2 * 212992
+
+#: A pipe, once its user has more than the kernel gives without asking.
+_FREE_PIPES, _PIPE_BYTES = 1024, 8192
+
+
+@dataclass
+class Holdings:
+    """What is held, in bytes.
+
+    Parameters
+    ----------
+    private : int
+        Of processes: their own pages, those that are swapped out, and page tables.
+    shared : int
+        Shared memory that ends with the processes, or with `free_shared_memory`.
+    kernel : int
+        Buffers of sockets and pipes.
+    files : int
+        In writable directories, which stay when all processes have ended.
+    """
+
+    private: int = 0
+    shared: int = 0
+    kernel: int = 0
+    files: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.private + self.shared + self.kernel + self.files
+
+    @property
+    def of_processes(self) -> int:
+        """What an end of all processes would give back."""
+        return self.total - self.files
+
+
+class Counters:
+    """What the control group of a local sandbox counts, where it has one."""
+
+    def __init__(self) -> None:
+        self._kills = self.oom_kills()
+
+    @property
+    def are_there(self) -> bool:
+        """Whether the kernel counts for this sandbox, and holds its bound."""
+        return sum(self._stat().values()) > 0
+
+    def read(self, directories: Tuple[str, ...]) -> Holdings:
+        """What it counts, but for what it would give back when it is wanted: caches, and the kernel's of names."""
+        stat = self._stat()
+        private = stat.get("anon", stat.get("total_rss", 0) + stat.get("total_swap", 0))
+        kernel = max(stat.get("kernel", 0) - stat.get("slab_reclaimable", 0), 0) + stat.get("sock", 0)
+        files = sum(_used(path, directories) for path in _FILES)
+        shared = max(stat.get("shmem", stat.get("total_shmem", 0)) - files, 0)
+        return Holdings(private, shared, kernel, files)
+
+    def oom_kills(self) -> int:
+        """How many processes the kernel has ended for want of memory."""
+        for line in read_text(_COUNTERS + "events").splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill" and count.isdigit():
+                return int(count)
+        return 0
+
+    def mark(self) -> None:
+        """Forget whom the kernel has ended so far."""
+        self._kills = self.oom_kills()
+
+    def have_killed(self) -> bool:
+        """Whether the kernel has ended a process since the mark."""
+        return self.oom_kills() > self._kills
+
+    def _stat(self) -> Dict[str, int]:
+        pairs = [line.split() for line in read_text(_COUNTERS + "stat").splitlines()]
+        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def find_own_directories(disk_bytes: Optional[int]) -> Tuple[str, ...]:
+    """Which of the writable directories, the one of shared memory among them, are in memory and the sandbox's own."""
+    rows = [line.split() for line in read_text("/proc/self/mounts").splitlines()]
+    mounted = {row[1] for row in rows if len(row) > 2 and row[2] == "tmpfs"}
+    found = [path for path in (*_FILES, _SHARED) if path in mounted]
+    return tuple(path for path in found if disk_bytes is None or are_sized([path], disk_bytes))
+
+
+def measure(pids: List[int], alone: bool, directories: Tuple[str, ...], limit: int) -> Holdings:
+    """What processes, and where all there are are the sandbox's its files and segments too, hold.
+
+    Shared pages are counted once, but only where the cheap sum, in which they count for each process, is over `limit`.
+    """
+    held = Holdings()
+    resident_shared = 0
+    for pid in pids:
+        status = _status(pid)
+        held.private += status.get("RssAnon", 0) + status.get("VmSwap", 0) + status.get("VmPTE", 0)
+        resident_shared += status.get("RssShmem", 0)
+    memfds, sockets, pipes = _descriptors(pids)
+    held.kernel = max(sockets - _FREE_SOCKETS, 0) * _SOCKET_BYTES + max(pipes - _FREE_PIPES, 0) * _PIPE_BYTES
+    objects = memfds
+    if alone:
+        objects += _segments() + _used(_SHARED, directories)
+        held.files = sum(_used(path, directories) for path in _FILES)
+    held.shared = max(objects, resident_shared - held.files)
+    if held.total > limit:
+        private, mapped = _exact(pids)
+        held.private, held.shared = private, max(objects, mapped - held.files)
+    return held
+
+
+def free_shared_memory(directories: Tuple[str, ...]) -> None:
+    """Remove what processes that have ended left in shared memory: segments, and files in its directory."""
+    for name in _names(_SHARED) if _SHARED in directories else ():
+        try:
+            os.unlink(f"{_SHARED}/{name}")
+        except OSError:
+            continue  # a directory
+    ids = [line.split()[1] for line in read_text("/proc/sysvipc/shm").splitlines()[1:]]
+    if ids:
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        for number in ids:
+            libc.shmctl(int(number), 0, None)  # IPC_RMID
+
+
+def _status(pid: int) -> Dict[str, int]:
+    """The sizes in /proc/PID/status, in bytes."""
+    found = {}
+    for line in read_text(f"/proc/{pid}/status").splitlines():
+        name, _, value = line.partition(":")
+        if value.endswith(" kB"):
+            found[name] = int(value[:-3]) * 1024
+    return found
+
+
+def _exact(pids: List[int]) -> Tuple[int, int]:
+    """Pages of the processes' own with page tables, and shared memory that they have mapped, each page counted once."""
+    private = shared = 0
+    for pid in pids:
+        status = _status(pid)
+        proportional = _sizes(read_text(f"/proc/{pid}/smaps_rollup"))
+        private += status.get("VmPTE", 0) + status.get("VmSwap", 0)
+        # Without the parts of it (before Linux 5.4), or where it cannot be read, what is told of the process alone.
+        private += proportional.get("Pss_Anon", status.get("RssAnon", 0))
+        shared += proportional.get("Pss_Shmem", 0)
+    return private, shared
+
+
+def _sizes(text: str) -> Dict[str, int]:
+    pairs = [line.split() for line in text.splitlines()]
+    return {pair[0][:-1]: int(pair[1]) * 1024 for pair in pairs if len(pair) == 3 and pair[1].isdigit()}
+
+
+def _descriptors(pids: Iterable[int]) -> Tuple[int, int, int]:
+    """Bytes in files without a name, and how many sockets and pipes there are, each counted once."""
+    seen: Set[str] = set()
+    files: Dict[Tuple[int, int], int] = {}
+    for pid in pids:
+        directory = f"/proc/{pid}/fd"
+        for name in _names(directory):
+            path = f"{directory}/{name}"
+            try:
+                target = os.readlink(path)
+            except OSError:
+                continue
+            if target.startswith(("socket:", "pipe:")):
+                seen.add(target)
+            elif target.endswith(" (deleted)") and (found := _unnamed(path, target)) is not None:
+                files[found[:2]] = found[2]
+    sockets = sum(target.startswith("socket:") for target in seen)
+    return sum(files.values()), sockets, len(seen) - sockets
+
+
+def _unnamed(path: str, target: str) -> Optional[Tuple[int, int, int]]:
+    """Device, number and bytes of a file that is in memory and in no directory whose size is counted."""
+    if not target.startswith(("/memfd:", "/SYSV", "/dev/zero")):
+        return None
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_blocks * 512
+
+
+def _segments() -> int:
+    """Bytes in segments and queues of System V."""
+    total = 0
+    for file, columns in (("shm", ("rss", "swap")), ("msg", ("cbytes",))):
+        lines = [line.split() for line in read_text(f"/proc/sysvipc/{file}").splitlines()]
+        for line in lines[1:]:
+            row = dict(zip(lines[0], line))
+            total += sum(int(row.get(name, 0)) for name in columns)
+    return total
+
+
+def _used(path: str, directories: Tuple[str, ...]) -> int:
+    """Bytes that a directory of the sandbox's own holds, with what the kernel keeps for each file."""
+    if path not in directories:
+        return 0
+    try:
+        stat = os.statvfs(path)
+    except OSError:
+        return 0
+    return (stat.f_blocks - stat.f_bfree) * stat.f_frsize + (stat.f_files - stat.f_ffree) * _FILE_BYTES
+
+
+def _names(path: str) -> List[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
