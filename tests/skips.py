@@ -16,7 +16,6 @@ __all__ = ["ALLOWED"]
 
 #: Tests that some machines cannot run, with what no project can bring to them. Patterns of node ids.
 ALLOWED = {
-    "tests/sandboxes/test_isolation.py::test_other_calling_convention_*": "the processor must be an x86_64",
     "tests/runner/test_network.py::test_nothing_is_said_where_there_is_a_network": "the machine itself must have a network",
     "tests/library/test_commands.py::test_python_is_the_sandbox_s_python_*": "the system must have a Python of its own",
     "tests/library/test_guide.py::test_timeout_*": "the guide's sample is written for Python 3.11 and newer",
