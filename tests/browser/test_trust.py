@@ -46,7 +46,7 @@ async () => {
 """
 
 #: What in the page's own document could act, or load something from where it was told to.
-_SCAN = r"""
+SCAN = r"""
 () => {
   const roots = [document, ...[...document.querySelectorAll("iframe")].map(frame => frame.contentDocument)];
   const elements = roots.filter(Boolean).flatMap(root => [...root.querySelectorAll(
@@ -55,7 +55,9 @@ _SCAN = r"""
   return elements.flatMap(element => {
     const found = [];
     const tag = element.localName;
-    if (["script", "object", "embed", "form", "base", "meta", "link"].includes(tag)) found.push(tag);
+    // Where Voila will show a widget, it writes the widget's name into a script that is none.
+    const isData = element.type === "application/vnd.jupyter.widget-view+json";
+    if (["script", "object", "embed", "form", "base", "meta", "link"].includes(tag) && !isData) found.push(tag);
     // JupyterLab's own frame is seen through; all others must be closed.
     const closed = element.getAttribute("sandbox") === "allow-scripts" || element.matches(".jp-mod-isolated:not([src])");
     if (tag === "iframe" && !closed) found.push(element.outerHTML);
@@ -94,13 +96,17 @@ class Watch:
         prelude = PRELUDE % {"server": self._lab.url} + COMM_PRELUDE
         if kernel != "hopx":
             prelude += "\nprogress = result = error = lambda *_: None"
-        cells = [attacks[start : start + CELL_SIZE] for start in range(0, len(attacks), CELL_SIZE)]
-        self._lab.open_notebook(prelude, *map(_cell, cells), kernel=kernel)
+        cells = _batches(attacks)
+        self._lab.open_notebook(prelude, *cells_of(attacks), kernel=kernel)
         self._lab.run_to_end(0)
         for index, cell in enumerate(cells, 1):
             self._lab.run_to_end(index)
             for attack in cell if kernel == "hopx" else ():
                 expect(self._lab.output(index).get_by_text(f"calm {attack.name}.", exact=True)).to_be_attached()
+        self.provoke()
+
+    def provoke(self) -> None:
+        """Wait until the page is quiet, and click everything that could be meant to be clicked."""
         self._lab.page.evaluate(_PROVOKE)
 
     def acted(self) -> set[str]:
@@ -116,12 +122,21 @@ class Watch:
 
     def threats(self) -> list[str]:
         """What is in the page that could act, whether it did or not."""
-        return list(self._lab.page.evaluate(_SCAN))
+        return list(self._lab.page.evaluate(SCAN))
 
     def _ask(self, method: str) -> bytes:
         request = urllib.request.Request(f"{self._lab.url}{canaries.LIST}", method=method)
         with urllib.request.urlopen(request, timeout=30) as response:
             return bytes(response.read())
+
+
+def _batches(attacks: tuple[Attack, ...]) -> list[tuple[Attack, ...]]:
+    return [attacks[start : start + CELL_SIZE] for start in range(0, len(attacks), CELL_SIZE)]
+
+
+def cells_of(attacks: tuple[Attack, ...]) -> list[str]:
+    """The attacks as the source of cells, each with a word to tell that the page goes on behind it."""
+    return list(map(_cell, _batches(attacks)))
 
 
 def _cell(attacks: tuple[Attack, ...]) -> str:

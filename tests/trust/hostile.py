@@ -17,10 +17,22 @@ Message = tuple[str, str, dict[str, Any], list[bytes]]
 _SCRIPT = "<script>canary()</script>"
 _STRINGS = [
     *(EVIL, _SCRIPT, "", "x", "value", "<b>calm</b>", "a < b & c", "$x^2$", r"$\href{javascript:canary()}{x}$"),
-    *("url(/canary)", "u\\72l(/canary)", "image-set('/canary' 1x)", "red;background:url(/canary)", "calc(1px)"),
-    *("<style>@import url(/canary)</style>", "<style>.jp-Cell{display:none}</style>", "<svg/onload=canary()>"),
+    *(
+        "url(/canary-fuzz)",
+        "u\\72l(/canary-fuzz)",
+        "image-set('/canary-fuzz' 1x)",
+        "red;background:url(/canary-fuzz)",
+        "calc(1px)",
+    ),
+    *("<style>@import url(/canary-fuzz)</style>", "<style>.jp-Cell{display:none}</style>", "<svg/onload=canary()>"),
     *("<p title='<style>'></p><style>*{x:y}</style>", "<math><mtext><table><mglyph><style><!--</style><img title='-->"),
-    *("javascript:canary()", "http://127.0.0.1/canary", "//x/canary", "/canary", "data:text/html,<script>canary()"),
+    *(
+        "javascript:canary()",
+        "http://127.0.0.1/canary-fuzz",
+        "//x/canary-fuzz",
+        "/canary-fuzz",
+        "data:text/html,<script>canary()",
+    ),
     *(
         "HTMLView",
         "HTMLModel",
