@@ -8,6 +8,7 @@ estimated by the number of things that hold it.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
@@ -27,6 +28,9 @@ _FILE_BYTES = 1280
 
 #: So many sockets are a program's; of more each counts as full, which is twice the kernel's default of a buffer.
 _FREE_SOCKETS, _SOCKET_BYTES = 128, 2 * 212992
+
+#: How long the kernel may take to give back what a process held that it has ended, in seconds.
+_BURIAL_SECONDS = 1.0
 
 #: A pipe, once its user has more than the kernel gives without asking.
 _FREE_PIPES, _PIPE_BYTES = 1024, 8192
@@ -91,6 +95,18 @@ class Counters:
             if name == "oom_kill" and count.isdigit():
                 return int(count)
         return 0
+
+    def wait_for_room(self, limit: int) -> None:
+        """Wait, for a moment at most, until what a killed process held is given back: its end is told before that."""
+        until = time.monotonic() + _BURIAL_SECONDS
+        while self._charged() > limit and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def _charged(self) -> int:
+        """All that cannot be given back at once; version 1 counts the kernel's part in a file of its own."""
+        stat, kernel = self._stat(), read_text(_COUNTERS + "kernel").strip()
+        own = stat.get("kernel", int(kernel) if kernel.isdigit() else 0)
+        return stat.get("anon", stat.get("total_rss", 0)) + stat.get("shmem", stat.get("total_shmem", 0)) + own
 
     def mark(self) -> None:
         """Forget whom the kernel has ended so far."""
