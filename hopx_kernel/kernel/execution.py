@@ -28,7 +28,7 @@ from .beside.service import Beside
 from .history import History
 from .keeper import SessionKeeper
 from .output import Publisher, RunOutput
-from .outputs import Outputs, progress_options
+from .outputs import Idle, Outputs, progress_options
 from .packages import FrontEndFiles
 from .replies import clean_reply
 from .requests import ExecuteRequest, Request, error_content
@@ -40,6 +40,8 @@ __all__ = ["Cells"]
 
 _PAGE_LOST = "The sandbox behind this page has ended. Reload the page to start again."
 _FRESH = "A fresh sandbox was started: variables and files of the one before are gone.\n"
+
+_OTHER_EVENTS = frozenset({"interpreter_started", "interpreter_died", "status"})
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +94,7 @@ class Cells:
         self._outputs = Outputs()
         self._current: RunOutput | None = None
         self._current_run: Run | None = None
+        self.idle = Idle()
         self._starting: anyio.CancelScope | None = None
         #: The cells that have arrived: for whom Stops are, and who counts on variables that are gone.
         self.arrivals = Arrivals()
@@ -343,6 +346,7 @@ class Cells:
                 output.tell_fault(event.msg_type, exc)
 
     async def _take(self, event: Message) -> None:
+        await self.idle.wait()
         if event.msg_type in _OTHER_EVENTS or event.msg_type.startswith("comm_"):
             self._note_interpreter(event)
             if self.on_other_event is not None:
@@ -357,6 +361,7 @@ class Cells:
             return
         if event.is_terminal:
             self._give_up_question()
+            self.idle.expect(output is self._current)
         await output.feed(event)
 
     def _note_interpreter(self, event: Message) -> None:
@@ -375,8 +380,8 @@ class Cells:
         self.beside.abandon()
         self._voila.tell(_PAGE_LOST)
         if self.keeper.generation:
-            is_told = self._told_generation == self.keeper.generation
-            self.arrivals.lose(SandboxLostError.__name__, _FRESH, is_told=is_told, lasts=True)
+            told = self._told_generation == self.keeper.generation
+            self.arrivals.lose(SandboxLostError.__name__, _FRESH, is_told=told, lasts=True)
 
     def _tell_loss(
         self, request: Request, fields: ExecuteRequest, output: RunOutput, session: Session
@@ -392,8 +397,6 @@ class Cells:
         if not is_refused:
             output.publish_stream("stderr", loss.notice)
             return None
-        evalue = f"{loss.notice}This cell counted on them, and was not run."
-        return error_content(SandboxLostError(), evalue, loss.ename)
-
-
-_OTHER_EVENTS = frozenset({"interpreter_started", "interpreter_died", "status"})
+        return error_content(
+            SandboxLostError(), f"{loss.notice}This cell counted on them, and was not run.", loss.ename
+        )

@@ -244,6 +244,7 @@ class HopxKernel:
             finally:
                 self._running = None
                 self.cells.arrivals.end(request.msg_id)
+                self.cells.idle.tell()
 
     async def _serve_on_shell(self, request: Request) -> None:
         self._publish_status("busy", request.message)

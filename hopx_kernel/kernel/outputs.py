@@ -4,16 +4,48 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import anyio
+
 from ..config import HopxConfig
 from ..progress import ProgressOptions
 from ..progress.options import FrontEnd
 from ..sandboxes import is_isolated
 from .output import RunOutput
 
-__all__ = ["Outputs", "progress_options"]
+__all__ = ["Idle", "Outputs", "progress_options"]
 
 #: Runs and comm messages whose late output still finds its parent.
 REMEMBERED_PARENTS = 1000
+
+#: How long the events behind a cell's end may be held for its ``idle``, in seconds.
+IDLE_SECONDS = 1.0
+
+
+class Idle:
+    """The ``idle`` of a cell that has ended: what the sandbox sends after the end waits until that is out.
+
+    Front ends, and whoever reads up to a cell's ``idle``, would take it for the cell's own.
+    """
+
+    def __init__(self) -> None:
+        self._told: anyio.Event | None = None
+
+    def expect(self, is_cell: bool) -> None:
+        """Note that a run has ended in the sandbox, and whether it was the present cell."""
+        if is_cell:
+            self._told = anyio.Event()
+
+    def tell(self) -> None:
+        """Note that its ``idle`` is out."""
+        if self._told is not None:
+            self._told.set()
+
+    async def wait(self) -> None:
+        """Wait for it, if one is expected, but not for ever."""
+        if self._told is not None:
+            with anyio.move_on_after(IDLE_SECONDS):
+                await self._told.wait()
+            self._told = None
 
 
 class Outputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
+import inspect
 import zlib
 import zoneinfo
 from typing import Any
@@ -50,6 +51,9 @@ ZONES = [
     pytz.FixedOffset(90),
 ]
 TIMES = ["2020-03-29 00:30", "2020-10-25 00:30", "2020-10-25 01:30"]
+#: What stands for a missing text can be chosen since pandas 2.3.
+HAS_NA_VALUE = "na_value" in inspect.signature(pd.StringDtype).parameters
+TEXTS: list[dict[str, Any]] = [{"na_value": pd.NA}, {"na_value": np.nan}] if HAS_NA_VALUE else [{}]
 EXACT: dict[str, Any] = {
     **{f"zone {zone!r}": pd.Series(pd.DatetimeIndex(TIMES).tz_localize("UTC").tz_convert(zone)) for zone in ZONES},
     **{f"moment {zone!r}": pd.Timestamp("2020-10-25 00:30", tz="UTC").tz_convert(zone) for zone in ZONES},
@@ -60,9 +64,9 @@ EXACT: dict[str, Any] = {
     **{f"moment of {unit}": pd.Timestamp("2020").as_unit(unit) for unit in ("s", "ms", "us", "ns")},
     **{f"span of {unit}": pd.Timedelta("-1h").as_unit(unit) for unit in ("s", "ms", "us", "ns")},
     **{
-        f"text {storage} {na!r}": pd.Series(["é", na], dtype=pd.StringDtype(storage, na_value=na), index=[7, 7])
+        f"text {storage} {words!r}": pd.Series(["é", None], dtype=pd.StringDtype(storage, **words), index=[7, 7])
         for storage in ("python", "pyarrow")
-        for na in (pd.NA, np.nan)
+        for words in TEXTS
     },
     "periods": pd.Series(pd.PeriodIndex(["2020-01", "NaT"], freq="M"), index=["b", "a"]),
     "index of periods": pd.period_range("2020", periods=3, freq="Q-MAR", name="q"),
