@@ -13,7 +13,7 @@ WORKERS ?= 2
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab dashboard test lint doctor bench clean frontend chromium
+.PHONY: help lab dashboard test lint lowest doctor bench clean frontend chromium
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -25,13 +25,18 @@ lab: $(VENV)/.lab
 dashboard: $(VENV)/.voila
 	$(BIN)/voila examples/dashboard.ipynb $(ARGS)
 
-test: $(VENV)/.test lint chromium
+# Of some tests alone, the lowest versions are not tried.
+test: $(VENV)/.test lint chromium $(if $(ARGS),,lowest)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations 20 $(ARGS)
 
 lint: $(VENV)/.test frontend
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Today's code beside the lowest versions that pyproject.toml names.
+lowest: $(VENV)/.test
+	$(BIN)/python scripts/lowest_versions.py $(VENV)-lowest --numprocesses $(WORKERS) --dist loadfile
 
 # The front end's types, by TypeScript's checker.
 frontend: $(VENV)/.test
@@ -47,7 +52,7 @@ doctor: $(VENV)/.lab
 	$(BIN)/python -m hopx_kernel doctor
 
 clean:
-	rm -rf $(VENV) build dist test-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest build dist test-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp a set of extras: the second time, nothing is installed. An editable install, so that edits count at once.

@@ -236,7 +236,10 @@ def test_what_an_older_pandas_has_written_arrives_exactly(name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (pd.DataFrame({"n": [1], "t": pd.Series(["a"], dtype="str")}), "its column 1: .*no such dtype of text"),
+        (
+            pd.DataFrame({"n": [1], "t": pd.Series(["a"], dtype=pd.StringDtype("python"))}),
+            "its column 1: .*no such dtype of text",
+        ),
         (pd.date_range("2020", periods=2, freq="ME"), "no frequency 'ME'"),
         (pd.period_range("2020", periods=2, freq="h"), "no periods of 'h'"),
     ],

@@ -279,7 +279,9 @@ def _load_intervals(spec: Spec, parts: Iterator[Any]) -> Any:
 def _dump_arrow(array: Any, _where: str, parts: Parts) -> Spec:
     import pyarrow
 
-    _, _, (data,) = dump_table(pyarrow.table({"x": pyarrow.chunked_array(array.__arrow_array__())}))
+    column = array.__arrow_array__()
+    chunks = column if isinstance(column, pyarrow.ChunkedArray) else pyarrow.chunked_array([column])
+    _, _, (data,) = dump_table(pyarrow.table({"x": chunks}))
     parts.append(data)
     return {"as": "arrow"}
 
