@@ -1,4 +1,4 @@
-"""Terminal escapes: colours and cursor movements pass, commands to the terminal do not.
+"""Terminal escapes: colours and cursor movements pass, and nothing else does.
 
 A page ignores them, but ``jupyter console`` hands output to a real terminal, which a sequence can make write the
 clipboard, rename the window or answer as if the person had typed. So do ``jupyter execute`` and a server's log with
@@ -13,18 +13,22 @@ from typing import Any
 
 __all__ = ["TextFilter", "clean_line", "clean_text"]
 
-#: What begins an operating system command, a device control string, a privacy message, an application command, a
-#: string. And ESC with a letter that resets or reprograms the terminal.
-_SEVEN_BIT = ("]", "P", "^", "_", "X", "c", "Z")
+#: What begins an operating system command, a device control string, a privacy message, an application command, a string.
+_SEVEN_BIT = ("]", "P", "^", "_", "X")
 #: Controls that move in a text (backspace, tab, lines, bell) stay; those that switch, answer or stop a terminal do not.
 _CONTROLS = dict.fromkeys(
     (*range(7), *range(14, 27), *range(28, 32), 127, *(code for code in range(128, 160) if code not in (133, 156)))
 )
 _HAS_CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9b\x9d-\x9f]")
 _ASCII_CONTROLS = bytes(code for code in _CONTROLS if code < 128)
-#: Ends of ``ESC [`` sequences that make a terminal answer (``n``, ``c``), or switch keyboard and mouse modes.
-_CSI_REFUSED = frozenset("nctuxqy")
-_PARAMETERS = frozenset("0123456789;:?<=>! \"'$#%&()*+,-./")
+#: What may follow an ESC, and that is whole: colours, moves of the cursor, erasing, inserting and deleting; the plain
+#: character set; saving and restoring the cursor; the end of a string. A terminal carries out a control in the midst of a
+#: sequence and reads on, so what is not whole, or is none of these, is none any more.
+_HARMLESS = re.compile(r"\[[0-9;:]*[@A-HJ-MPSTXZ`adefms]|\(B|[78DEM\\]")
+#: Any other sequence, as far as it is one.
+_SEQUENCE = re.compile(r"\[[ -?]*[@-~]?|[ -/]*[0-~]?")
+#: A sequence that is still without its end.
+_UNENDED = re.compile(r"\[[ -?]*|[ -/]*")
 
 
 def clean_text(text: str) -> str:
@@ -74,14 +78,7 @@ def _clean_sequence(part: str) -> str:
         return part.partition("\x07")[2]
     if part.startswith(_SEVEN_BIT):
         return part[1:]
-    if not part.startswith("["):
-        return "\x1b" + part
-    end = 1
-    while end < len(part) and part[end] in _PARAMETERS:
-        end += 1
-    if end < len(part) and (part[end] in _CSI_REFUSED or part[1] in "?<=>"):
-        return part[end + 1 :]
-    return "\x1b" + part
+    return "\x1b" + part if _HARMLESS.match(part) else _SEQUENCE.sub("", part, count=1)
 
 
 class TextFilter:
@@ -116,6 +113,6 @@ class TextFilter:
         command = text.rfind("\x1b]", -self.MAX_SEQUENCE, last)
         if not part:
             return command if command >= 0 and "\x07" not in text[command:] else last
-        if part.startswith("["):
-            return last if all(character in _PARAMETERS for character in part[1:]) else -1
+        if _UNENDED.fullmatch(part):
+            return last
         return last if part.startswith("]") and "\x07" not in part else -1

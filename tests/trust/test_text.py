@@ -22,13 +22,33 @@ from hopx_kernel.trust import TextFilter, clean_line, clean_text
         ("a\x1b[?1049hb", "ab"),
         ("a\x1bcb", "ab"),
         ("a\x9d52;c;QUJD\x9cb", "a52;c;QUJD\x9cb"),
+        # A terminal carries out a control in the midst of a sequence, and reads on.
+        ("a\x1b\x08]52;c;QUJD\x07b", "a\x08]52;c;QUJD\x07b"),
+        ("a\x1b\x00]52;c;QUJD\x07b", "ab"),
+        ("a\x1b[6\x07nb", "a\x07nb"),
+        ("a\x1b\nc", "a\nc"),
+        # What makes it answer, print, lock the keyboard, or draw other letters.
+        ("a\x1b[4$pb\x1b[1$wc\x1b['|d\x1b[#Re", "abcde"),
+        ("a\x1b[5ib\x1b[2hc\x1b[!pd\x1b[9999999be", "abcde"),
+        ("a\x1b(0b\x1b#8c\x1b F\x1b=d\x1bne", "abcde"),
+        ("a\x1b(B\x1b[mb\x1b7c\x1b8\x1bM", "a\x1b(B\x1b[mb\x1b7c\x1b8\x1bM"),
+        # What is not whole might become so by what comes next, from elsewhere.
+        ("a\x1b[6", "a"),
+        ("a\x1b", "a"),
+        ("a\x1b(", "a"),
     ],
 )
 def test_terminal_commands_are_taken_out(text: str, clean: str) -> None:
     assert clean_text(text) == clean
 
 
-@given(st.lists(st.sampled_from(["a", "\x1b", "[", "]", "0", ";", "m", "n", "\x07", "\\", "é"]), max_size=30))
+@pytest.mark.parametrize("parameters", ["6", "0" * 3000])
+def test_no_piece_leaves_a_sequence_to_be_ended_by_another(parameters: str) -> None:
+    text_filter = TextFilter()
+    assert "\x1b" not in text_filter.feed(f"a\x1b[{parameters}") + text_filter.end()
+
+
+@given(st.lists(st.sampled_from(["a", "\x1b", "[", "]", "(", "B", "0", ";", "m", "n", "\x07", "\\", "é"]), max_size=30))
 def test_filter_says_the_same_whole_and_in_pieces(pieces: list[str]) -> None:
     text_filter = TextFilter()
     pieced = "".join(text_filter.feed(piece) for piece in pieces) + text_filter.end()
