@@ -39,6 +39,8 @@ _PROPERTY_FAMILIES = (
     "border-width", "column-", "flex-", "font-", "grid-", "justify-", "list-style", "margin-", "padding-", "place-",
     "text-",
 )  # fmt: skip
+#: What makes glyphs any size, whatever the size of the font.
+_NOT_IN_FAMILIES = frozenset({"font-size-adjust"})
 #: Properties that paint outside of their element's box: of these only so much.
 _OVERFLOWING = ("box-shadow", "letter-spacing", "outline", "text-", "word-spacing")
 _MAX_OVERFLOW = {"px": 64.0, "pt": 48.0, "em": 4.0, "rem": 4.0, "ex": 8.0, "ch": 8.0}
@@ -115,48 +117,53 @@ def declarations(css: str | Tokens) -> tuple[list[str], bool]:
 
 def _declaration(node: Any) -> str | None:
     name = node.lower_name
-    if name not in _PROPERTIES and not name.startswith(_PROPERTY_FAMILIES):
+    if (name not in _PROPERTIES and not name.startswith(_PROPERTY_FAMILIES)) or name in _NOT_IN_FAMILIES:
         return None
     if not _IDENTIFIER.fullmatch(name):
         return None
-    value = _value(node.value, name, 0)
+    value = _value(node.value, name, 0, is_exact=True)
     if value is None or not value.strip():
         return None
     return f"{name}:{value.rstrip()}{' !important' if node.important else ''}"
 
 
-def _value(tokens: Tokens, name: str, depth: int) -> str | None:
+def _value(tokens: Tokens, name: str, depth: int, is_exact: bool) -> str | None:
+    """A value written anew; `is_exact` says that its numbers are what they will be, and not put into arithmetic."""
     if depth > _MAX_DEPTH:
         return None
-    pieces = [_token(token, name, depth) for token in tokens]
+    pieces: list[str | None] = []
+    for token in tokens:
+        pieces.append(_token(token, name, depth, is_exact))
+        if name == "font" and token == "/":
+            name = "line-height"
     return None if None in pieces else "".join(filter(None, pieces))
 
 
-def _token(token: Any, name: str, depth: int) -> str | None:
+def _token(token: Any, name: str, depth: int, is_exact: bool) -> str | None:
     kind = token.type
     if kind in ("whitespace", "comment"):
         return " "
     if kind == "ident":
         return str(token.value) if _IDENTIFIER.fullmatch(token.value) else None
     if kind in ("number", "percentage", "dimension"):
-        return _number(token, name, depth)
+        return _number(token, name, is_exact)
     if kind == "hash":
         return f"#{token.value}" if token.value.isascii() and token.value.isalnum() else None
     if kind == "string":
         return f'"{token.value}"' if _STRING.fullmatch(token.value) else None
     if kind == "literal":
-        return str(token.value) if token.value in (",/+*-" if depth else ",/") else None
-    if kind == "() block" and depth:
-        inner = _value(token.content, name, depth + 1)
+        return str(token.value) if token.value in (",/" if is_exact else ",/+*-") else None
+    if kind == "() block" and not is_exact:
+        inner = _value(token.content, name, depth + 1, is_exact)
         return None if inner is None else f"({inner})"
-    return _function(token, name, depth) if kind == "function" else None
+    return _function(token, name, depth, is_exact) if kind == "function" else None
 
 
-def _number(token: Any, name: str, depth: int) -> str | None:
+def _number(token: Any, name: str, is_exact: bool) -> str | None:
     unit = "%" if token.type == "percentage" else str(getattr(token, "lower_unit", ""))
     if not _NUMBER.fullmatch(token.representation) or (token.type == "dimension" and unit not in _UNITS):
         return None
-    if not abs(token.value) <= _MAX_NUMBER or (not depth and not _is_in_place(token.value, unit, name)):
+    if not abs(token.value) <= _MAX_NUMBER or (is_exact and not _is_in_place(token.value, unit, name)):
         return None
     return f"{token.representation}{unit}"
 
@@ -172,30 +179,37 @@ def _is_in_place(value: float, unit: str, name: str) -> bool:
     return value >= 0 or (not unit and name.startswith(("grid", "order", "stroke")))
 
 
-def _function(token: Any, name: str, depth: int) -> str | None:
+def _function(token: Any, name: str, depth: int, is_exact: bool) -> str | None:
     function = token.lower_name
     if function not in _FUNCTIONS or (function not in _COLORS and name.startswith(_PLAIN_ONLY) and function != "var"):
         return None
     arguments = token.arguments
     if function == "var":
-        return _variable(arguments, name, depth)
-    inner = _value(arguments, name, depth + 1)
+        return _variable(arguments, name, depth, is_exact)
+    inner = _value(arguments, name, depth + 1, is_exact=False)
     return None if inner is None else f"{function}({inner.strip()})"
 
 
-def _variable(arguments: Tokens, name: str, depth: int) -> str | None:
+def _variable(arguments: Tokens, name: str, depth: int, is_exact: bool) -> str | None:
     """A variable of the page's theme, with what holds where there is none."""
     if name.startswith("margin"):
         return None
-    first, *rest = [token for token in arguments if token.type not in ("whitespace", "comment")] or [None]
-    if first is None or first.type != "ident" or not _VARIABLE.fullmatch(first.value):
+    before, comma, fallback = _split_at_comma(arguments)
+    written = [token for token in before if token.type not in ("whitespace", "comment")]
+    if len(written) != 1 or written[0].type != "ident" or not _VARIABLE.fullmatch(written[0].value):
         return None
-    if not rest:
-        return f"var({first.value})"
-    if rest[0].type != "literal" or rest[0].value != ",":
-        return None
-    fallback = _value(rest[1:], name, depth + 1)
-    return None if fallback is None else f"var({first.value}, {fallback})"
+    if not comma:
+        return f"var({written[0].value})"
+    # It stands where the variable would, and may be no more than what may stand there itself.
+    value = _value(fallback, name, depth + 1, is_exact)
+    return None if value is None else f"var({written[0].value}, {value.strip()})"
+
+
+def _split_at_comma(tokens: Tokens) -> tuple[Tokens, bool, Tokens]:
+    for index, token in enumerate(tokens):
+        if token == ",":
+            return tokens[:index], True, tokens[index + 1 :]
+    return tokens, False, ()
 
 
 # ---------------------------------------------------------------------- style sheets

@@ -21,8 +21,11 @@ _FETCHED_ENDS = ("url", "uri", "urls", "server")
 _PICTURE = re.compile(r"data:image/[a-z0-9.+-]+(?:;[a-z0-9=-]+)*,[^<>\"'\s\\]*", re.ASCII | re.IGNORECASE)
 #: What is an address by its looks, wherever it stands.
 _ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:/|[/\\]{2}|(?:java|vb)script:|blob:|file:)", re.ASCII | re.IGNORECASE)
-#: Traces over maps, whose tiles a page fetches from wherever the map is told to be.
-_TILED = frozenset(f"{what}{where}" for what in ("scatter", "choropleth", "density") for where in ("map", "mapbox"))
+#: Traces over maps, for which a page fetches tiles from wherever the map is told to be, or the outlines of countries.
+_MAPS = frozenset(f"{what}{where}" for what in ("scatter", "choropleth", "density") for where in ("map", "mapbox"))
+_MAPS |= {"scattergeo", "choropleth"}
+#: What a button or a slider changes: the name of an attribute, and its value.
+_CHANGES = frozenset({"args", "args2"})
 #: What else a ``style`` is than a map's, which may be an address.
 _STYLES = frozenset({"normal", "italic", "oblique", "white-bg"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]*", re.ASCII)
@@ -48,6 +51,8 @@ def clean_figure(value: Any, name: str = "", has_known_keys: bool = False, depth
     if depth >= 2 * MAX_DEPTH:
         return REFUSED
     if type(value) in (list, tuple):
+        if name in _CHANGES and value and type(value[0]) is str:
+            name = _last_part(value[0], name)
         items = (clean_figure(each, name, has_known_keys, depth + 1) for each in value)
         return [None if each is REFUSED else each for each in items]
     return _mapping(value, name, has_known_keys, depth) if type(value) is dict else REFUSED
@@ -56,13 +61,17 @@ def clean_figure(value: Any, name: str = "", has_known_keys: bool = False, depth
 def _mapping(value: dict[Any, Any], name: str, has_known_keys: bool, depth: int) -> Any:
     clean = {}
     for key, each in value.items():
-        if type(key) is not str or len(key) > MAX_KEY or _INHERITED.intersection(parts := _PARTS.split(key)):
+        if type(key) is not str or len(key) > MAX_KEY or _INHERITED.intersection(_PARTS.split(key)):
             continue
-        last = next((part for part in reversed(parts) if part and not part.isdecimal()), name)
-        item = clean_figure(each, last, has_known_keys, depth + 1)
+        item = clean_figure(each, _last_part(key, name), has_known_keys, depth + 1)
         if item is not REFUSED:
             clean[key] = item
     return clean
+
+
+def _last_part(path: str, name: str) -> str:
+    """The name at the end of a path of names and numbers, or `name` where it has none."""
+    return next((part for part in reversed(_PARTS.split(path)) if part and not part.isdecimal()), name)
 
 
 def _string(text: str, name: str, has_known_keys: bool) -> Any:
@@ -71,7 +80,7 @@ def _string(text: str, name: str, has_known_keys: bool) -> Any:
 
     if name == "bdata":  # numbers, as plotly sends them
         return text if _BASE64.fullmatch(text) else REFUSED
-    if name == "type" and text in _TILED:
+    if name == "type" and text in _MAPS:
         return REFUSED
     if name in _FETCHED or name.endswith(_FETCHED_ENDS) or name == "style":
         return text if _PICTURE.fullmatch(text) or (name == "style" and text in _STYLES) else REFUSED

@@ -58,7 +58,7 @@ _CONTROLS_KINDS = {
         multiple playing pressed readout repeat show_repeat tabbable""",
     "number": "base index interval max min rows selected_index step timestamp value",
     "word": "bar_style behavior box_style button_style icon mapping msg_id orientation tag_style",
-    "words": "icons",
+    "icons": "icons",
     "text": "accept description error name placeholder readout_format tooltip",
     "texts": "_options_labels allowed_tags options titles tooltips",
     "css": """align_content align_items align_self background bar_color border_bottom border_left border_right
@@ -177,7 +177,8 @@ _BQPLOT_KINDS = {
     "numbers": "curves_subset data_range",
     "word": """align band_type color_mode column_align display_labels fill font_unit font_weight format grid_lines
         interpolation label_location labels_visibility legend_location line_style link_type marker opacity_mode
-        orientation row_align side theme tooltip_location type""",
+        orientation row_align side tooltip_location type""",
+    "theme": "theme",
     "text": "display_format label label_display_format label_offset tick_format title tooltip values_format",
     "texts": "fields formats",
     "array": """_selected bins column count fig_margin fill_opacities interactions labels link_data link_matrix map_data

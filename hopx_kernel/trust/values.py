@@ -91,6 +91,18 @@ def _word(value: Any) -> Any:
     return value if plain_word(value) else REFUSED
 
 
+def _icon(value: Any) -> Any:
+    """The names of an icon. The front end puts ``fa-`` before the first alone; each other would be a class of the page's."""
+    if not plain_word(value):
+        return REFUSED
+    first, *others = value.split() or [""]
+    return " ".join([first, *(other for other in others if other.startswith("fa-"))])
+
+
+def _theme(value: Any) -> Any:
+    return value if type(value) is str and value in ("classic", "gg") else REFUSED  # it is a class
+
+
 def _step(value: Any) -> Any:
     return value if _is_number(value) or value == "any" else REFUSED
 
@@ -267,6 +279,8 @@ _CLEANERS: dict[str, Cleaner] = {
     "numbers": _list_of(_number),
     "word": _word,
     "words": _list_of(_word),
+    "icons": _list_of(_icon),
+    "theme": _theme,
     "step": _step,
     "flag": _flag,
     "moment": _moment,

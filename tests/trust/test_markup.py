@@ -189,6 +189,25 @@ def test_variables_of_the_theme_are_known_and_none_is_set() -> None:
     assert "var" not in clean_html('<b style="color:var(--mine);--mine:red;margin:var(--jp-x)">x</b>')
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        "font-size:var(--jp-x,9000px)", "letter-spacing:var(--jp-x,-900px)", "text-indent:var(--jp-x,var(--jp-y,-900px))",
+        "box-shadow:var(--jp-x,0 0 0 9000px red)", "line-height:var(--jp-x,0)", "font:200px/0.01 serif",
+        "font:200px/0px serif", "font:200px/var(--jp-x,0) serif", "font-size-adjust:900", "padding:var(--jp-x,-9px)",
+    ],
+)  # fmt: skip
+def test_no_way_of_writing_a_length_passes_its_bounds(style: str) -> None:
+    assert clean_html(f'<b style="{style}">x</b>') == "<b>x</b>"
+
+
+def test_what_holds_for_want_of_a_variable_is_kept_whole() -> None:
+    for style in (
+        "font:bold 12px/1.4 Arial, sans-serif", "border:var(--jp-x, 1px solid #ccc)", "width:calc(9px * var(--jp-x, 2))",
+    ):  # fmt: skip
+        assert clean_html(f'<b style="{style}">x</b>') == f'<b style="{style}">x</b>'
+
+
 # ---------------------------------------------------------------------- sizes
 
 

@@ -79,6 +79,14 @@ def test_classes_of_the_page_are_taken_away_but_for_harmless_ones() -> None:
     assert [name for name in clean["_dom_classes"] if not name.startswith("sbx-")] == ["widget-interact"]
 
 
+def test_icons_and_themes_are_no_classes_of_the_page() -> None:
+    icons = ["check", "spinner fa-spin", "x jp-Dialog", "x fa-spin lm-Menu", "", "<b>"]
+    clean = opened(control("ToggleButtons", icons=icons))
+    assert clean["icons"] == ["check", "spinner fa-spin", "x", "x fa-spin", ""]
+    assert bqplot("Figure", theme="gg")["theme"] == "gg"
+    assert "theme" not in bqplot("Figure", theme="jp-Dialog")
+
+
 def test_output_widget_s_outputs_are_made_harmless() -> None:
     outputs = [
         {"output_type": "display_data", "data": {"text/html": "<script>1</script>"}, "metadata": {}, "else": EVIL},
@@ -258,3 +266,27 @@ def test_figure_as_data_fetches_nothing() -> None:
     assert shown["layout"]["images"] == [{"x": 1}, {"source": picture}] and shown["config"] == {}
     assert shown["layout"]["title"]["font"] == {"style": "italic"} and "<" not in shown["layout"]["title"]["text"]
     assert "logout" not in str({**shown["layout"], "title": None}) and "__proto__" not in str(shown)
+
+
+def test_buttons_of_a_figure_change_nothing_that_is_fetched() -> None:
+    args = [
+        ["images[0].source", "api/x"],
+        ["type", "scattermap"],
+        ["marker.color", "red"],
+        [{"images[0].source": "api/x"}],
+    ]
+    figure = {
+        "data": [],
+        "layout": {"updatemenus": [{"buttons": [{"method": "relayout", "args": each} for each in args]}]},
+    }
+    clean, _ = SAFE.bundle({"application/vnd.plotly.v1+json": figure}, {})
+    buttons = clean["application/vnd.plotly.v1+json"]["layout"]["updatemenus"][0]["buttons"]
+    assert [button["args"] for button in buttons] == [
+        [None, None], ["type", None], ["marker.color", "red"], [{}],
+    ]  # fmt: skip
+
+
+def test_figure_over_outlines_of_countries_fetches_none() -> None:
+    figure = {"data": [{"type": "scattergeo"}, {"type": "choropleth"}, {"type": "bar"}], "layout": {}}
+    clean, _ = SAFE.bundle({"application/vnd.plotly.v1+json": figure}, {})
+    assert clean["application/vnd.plotly.v1+json"]["data"] == [{}, {}, {"type": "bar"}]
