@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .css import PREFIX, calm_declarations, own_classes, own_name, scoped_style_sheet
 from .frames import frame
 from .latex import has_acting_math
+from .media import plays_itself
 from .notices import size
 from .scan import MAX_COUNTED, Scan, scan
 
@@ -58,7 +59,7 @@ _ATTRIBUTES = {
 }
 #: Attributes that name elements of the same output.
 _NAMING = frozenset({"headers", "aria-controls", "aria-describedby", "aria-labelledby", "aria-owns"})
-_MEDIA = {"img": "data:image/", "audio": "data:audio/", "video": "data:video/", "source": "data:"}
+_PLAYED = frozenset({"audio", "video", "source"})
 #: What these name is fetched by the page, with the person's cookies where it is the page's own server.
 _LOADING = frozenset({"src", "srcset", "poster", "background"})
 
@@ -160,6 +161,7 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
         target = own_name(value.strip()[1:])
         return None if target is None else f"#{target}"
     if name in _LOADING or start.startswith("data:"):
-        prefix = _MEDIA.get(tag)
-        return value if prefix is not None and start.startswith(prefix) else None
+        if tag in _PLAYED and name != "poster":
+            return value if plays_itself(value) else None
+        return value if tag in ("img", "video") and start.startswith("data:image/") else None
     return value

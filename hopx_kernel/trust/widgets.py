@@ -15,6 +15,7 @@ from typing import Any
 
 from .buffers import Pairs, odd_place, pair, place_is_free, split
 from .customs import clean_custom
+from .media import holds_addresses
 from .models import ANYWIDGET, LABEL, PLAIN, Model, find_model
 from .outputs import clean_outputs
 from .values import BINARY, LINKED, REFUSED, clean_value, plain_word
@@ -204,7 +205,7 @@ class WidgetFilter:
         clean = {key: value for key, value in clean.items() if value is not REFUSED}
         if "source" in widget.model.keys and ("source" in clean or "target" in clean):
             self._check_link(clean, is_one_way=widget.model.name == "DirectionalLinkModel")
-        return clean, [(path, buffer) for path, buffer in pairs if self._has_place(widget, clean, path)]
+        return clean, [each for each in pairs if self._has_place(widget, clean, *each)]
 
     def _value(self, widget: _Widget, key: str, value: Any) -> Any:
         kind = widget.model.keys.get(key)
@@ -227,13 +228,15 @@ class WidgetFilter:
 
         return clean_figure(value, key, has_known_keys=key.startswith(_FIGURE_KEYS)) if plain_word(key) else REFUSED
 
-    def _has_place(self, widget: _Widget, state: Bundle, path: list[Any]) -> bool:
+    def _has_place(self, widget: _Widget, state: Bundle, path: list[Any], buffer: Any) -> bool:
         if odd_place(path) or type(path[0]) is not str:
             return False
         kind = widget.model.keys.get(path[0])
         if kind is None and not (widget.is_named and plain_word(path[0])):
             return False
-        if kind is not None and (kind not in BINARY or (kind == "media" and len(path) > 1)):
+        if kind is not None and kind not in BINARY:
+            return False
+        if kind == "media" and (len(path) > 1 or holds_addresses(buffer)):
             return False
         return not path[0].startswith(("_view_", "_model_")) and place_is_free(state, path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import sys
 from typing import Any
@@ -187,6 +188,25 @@ def test_variables_of_the_theme_are_known_and_none_is_set() -> None:
         '<b style="border:1px solid var(--jp-border-color1, #ccc)">x</b>'
     )
     assert "var" not in clean_html('<b style="color:var(--mine);--mine:red;margin:var(--jp-x)">x</b>')
+
+
+_PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://x/seg.ts\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"data:video/mp4;base64,{base64.b64encode(_PLAYLIST).decode()}",
+        f"data:video/mp4;BASE64 ,{base64.b64encode(_PLAYLIST).decode()}",
+        f"data:audio/mp3;codecs=x;base64,{' '.join(base64.b64encode(_PLAYLIST).decode())}",
+        f"data:video/mp4;bas\te64,{base64.b64encode(_PLAYLIST).decode()}",
+        "data:audio/mpegurl;base64,AAAA", "data:audio/X-MPEGURL,x", "data:video/mp4,%23EXTM3U%0A",
+        "data:application/vnd.apple.mpegurl;base64,AAAA", "data:text/html,x",
+    ],
+)  # fmt: skip
+def test_film_that_is_a_list_of_addresses_is_left_out(address: str) -> None:
+    for source in (f'<video src="{address}"></video>', f'<audio><source src="{address}"></audio>'):
+        assert "src" not in clean_html(source)
 
 
 @pytest.mark.parametrize(

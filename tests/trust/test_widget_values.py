@@ -135,6 +135,19 @@ def test_trusted_policy_lets_everything_through() -> None:
     assert TRUSTED.comm_states({"states": EVIL}, ()) == ({"states": EVIL}, ())
 
 
+@pytest.mark.parametrize("name", ["Video", "Audio", "Image"])
+def test_film_that_is_a_list_of_addresses_does_not_reach_the_page(name: str) -> None:
+    film, playlist = b"\0\0\0\x20ftypisom", b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://x/seg.ts\n"
+    comm_id = new_id()
+    for bytes_, passes in ((film, True), (playlist, False), (memoryview(b"\xef\xbb\xbf" + playlist), False)):
+        data = {"state": control(name, format="mp4"), "buffer_paths": [["value"]]}
+        message = SAFE.comm("comm_open", new_id(), data, (bytes_,))
+        assert message is not None and list(message[1]) == [bytes_] * passes
+    assert SAFE.comm("comm_open", comm_id, {"state": control(name)}, ()) is not None
+    later = SAFE.comm("comm_msg", comm_id, {"method": "update", "state": {}, "buffer_paths": [["value"]]}, (playlist,))
+    assert later is not None and list(later[1]) == []
+
+
 def test_buffers_go_only_where_bytes_belong() -> None:
     paths: list[Any] = [
         ["value"], ["format"], ["no"], ["value", 0], ["__proto__", "x"], [], ["layout"], ["_view_name"], [0], 5, ["value", "constructor"],
