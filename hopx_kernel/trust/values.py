@@ -261,8 +261,14 @@ def _nodes(value: Any) -> Any:
 
 
 def _node(value: dict[Any, Any]) -> dict[str, Any]:
-    node = plain_json({key: each for key, each in value.items() if key not in ("shape", "shape_attrs")}, _text, 1)
-    clean: dict[str, Any] = node if type(node) is dict else {}
+    # What else it says is a text or a number, for labels and tooltips; nothing in it has parts.
+    entries = {key: each for key, each in value.items() if _is_key(key) and type(each) not in (dict, list, tuple)}
+    cleaned = {
+        key: plain_json(each, _css if "style" in key or "color" in key else _text)
+        for key, each in entries.items()
+        if key not in ("shape", "shape_attrs")
+    }
+    clean: dict[str, Any] = {key: each for key, each in cleaned.items() if each is not REFUSED}
     shape = value.get("shape")
     clean["shape"] = shape if type(shape) is str and shape in _SHAPES else "circle"
     attributes = value.get("shape_attrs")

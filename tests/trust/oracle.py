@@ -49,14 +49,14 @@ def markup_faults(markup: str, framed: bool = False) -> Iterator[str]:
         if tag == "style" and (_LOADS.search(node.text() or "") or ".jp-" in (node.text() or "")):
             yield "a loud style sheet"
         for key, value in attributes.items():
-            text = re.sub(r"\s", "", value).lower()
-            if key.startswith(("on", "data-")) or key == "srcdoc" or "javascript:" in text:
+            text = re.sub(r"[\s\x00-\x1f]", "", value).lower()
+            if key.startswith(("on", "data-")) or key == "srcdoc" or text.startswith(("javascript:", "vbscript:")):
                 yield f"{tag} {key}"
             if key == "style" and (_LOADS.search(value) or re.search("position|fixed|sticky", value)):
                 yield f"{tag} style {value}"
             if key in _ADDRESSES - {"href", "cite"} and text and not text.startswith("data:"):
                 yield f"{tag} fetches {value}"
-            if key == "href" and text.startswith("data:"):
+            if key == "href" and not text.startswith(("http://", "https://", "mailto:", "#")):
                 yield f"{tag} {key} {value}"
             if key == "class" and re.search(r"(?:^|\s)(?:jp-|lm-)", value):
                 yield f"{tag} class {value}"

@@ -15,7 +15,7 @@ from .hostile import Hostile
 from .oracle import Oracle, markup_faults
 
 MESSAGES = int(os.environ.get("HOPX_FUZZ_MESSAGES", "2500"))
-SEEDS = [int(os.environ["HOPX_FUZZ_SEED"])] if "HOPX_FUZZ_SEED" in os.environ else [*range(1, 5), os.getpid() + 1000]
+SEEDS = [int(os.environ["HOPX_FUZZ_SEED"])] if "HOPX_FUZZ_SEED" in os.environ else [*range(1, 6)]
 
 
 @pytest.mark.parametrize("seed", SEEDS[:-1] if len(SEEDS) > 1 else SEEDS)
