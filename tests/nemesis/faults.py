@@ -59,7 +59,7 @@ def check_fault(kernel: Kernel, fault: str, role: str, phase: str) -> None:
     settle(kernel)
     assert kernel.run("kept = 1").content["status"] == "ok"
     moment = PHASES[phase](kernel, role)
-    strike(wait_for(kernel.process, role), fault)
+    strike(wait_for(kernel.process, role), fault, (fault, role) in DEADLY)
     if phase == "input":
         kernel.client.input("Ada")
     outcomes = finish(kernel, moment)

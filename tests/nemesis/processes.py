@@ -65,13 +65,13 @@ def wait_for(kernel: psutil.Process, role: str) -> psutil.Process:
     return process
 
 
-def strike(process: psutil.Process, fault: str) -> None:
+def strike(process: psutil.Process, fault: str, is_deadly: bool = False) -> None:
     """Do it. One that is killed has gone, with what goes by itself then, and one that is stopped has stopped, before
     it is continued too, when this returns."""
     with suppress(psutil.NoSuchProcess):
         below = process.children(recursive=True)
         process.send_signal({"KILL": signal.SIGKILL, "SEGV": signal.SIGSEGV}.get(fault, signal.SIGSTOP))
-        if fault == "KILL":
+        if fault == "KILL" or is_deadly:
             wait_gone([process, *below])
         if fault.startswith("STOP"):
             deadline = time.monotonic() + TIMEOUT
