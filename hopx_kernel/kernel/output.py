@@ -15,7 +15,7 @@ from ..errors import SandboxLostError
 from ..progress import RunDisplay, merge_report
 from ..protocol import Message
 from ..protocol.markers import MarkerParser, Merge
-from ..trust import TrustPolicy, clean_line
+from ..trust import TrustPolicy, clean_line, clean_transient
 from .requests import Request
 from .shaping import StreamShaper
 from .spool import Spool
@@ -216,6 +216,8 @@ class RunOutput:
         # In a process of its own, and waited for beside the loop: an interrupt is answered meanwhile, and ends it.
         done = await asyncio.to_thread(self._trust.cleaner.clean, heavy) if heavy else None
         content["data"], content["metadata"] = self._trust.bundle(content["data"], content["metadata"], done)
+        if event.msg_type != "execute_result":
+            content["transient"] = clean_transient(content.get("transient"))
         if event.msg_type == "execute_result":
             content["execution_count"] = self._execution_count
             plain = content["data"].get("text/plain")

@@ -25,7 +25,7 @@ from ..library import bridge
 from ..library.runs import SandboxRun
 from ..progress import ProgressOptions, RunDisplay, find_front_end, merge_report
 from ..protocol import Message
-from ..trust import TrustPolicy, clean_line
+from ..trust import TrustPolicy, clean_line, clean_transient
 from .door import WIDGETS_NOTE, View, dropped_note
 from .registry import LateHandler, NamedSandbox, RunLog
 
@@ -272,7 +272,7 @@ class RunView(View):
         done = self._trust.cleaner.clean(heavy) if heavy else None
         data, metadata = self._trust.bundle(event.content["data"], event.content["metadata"], done)
         msg_type = "display_data" if event.msg_type == "execute_result" else event.msg_type
-        transient = event.content.get("transient") or {}
+        transient = clean_transient(event.content.get("transient"))
         publish(self._shell, msg_type, {"data": data, "metadata": metadata, "transient": transient})
 
     def _take_clear_output(self, event: Message) -> None:

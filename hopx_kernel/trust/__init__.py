@@ -8,7 +8,8 @@ Messages in, messages out; `worker` alone starts a process, for markup that take
 but itself; parsers only when there is markup.
 """
 
+from .outputs import clean_transient
 from .policy import WIDGET_TARGET, TrustPolicy
 from .text import TextFilter, clean_line, clean_text
 
-__all__ = ["WIDGET_TARGET", "TextFilter", "TrustPolicy", "clean_line", "clean_text"]
+__all__ = ["WIDGET_TARGET", "TextFilter", "TrustPolicy", "clean_line", "clean_text", "clean_transient"]

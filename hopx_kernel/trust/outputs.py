@@ -8,7 +8,7 @@ from typing import Any
 from .text import clean_text
 from .values import REFUSED
 
-__all__ = ["clean_outputs"]
+__all__ = ["clean_outputs", "clean_transient"]
 
 Bundle = dict[str, Any]
 #: Makes a MIME bundle and its metadata harmless.
@@ -23,6 +23,12 @@ def clean_outputs(outputs: Any, bundle: Cleaner) -> Any:
         return REFUSED
     found = (_output(output, bundle) for output in outputs if type(output) is dict)
     return [output for output in found if output is not None]
+
+
+def clean_transient(transient: Any) -> Bundle:
+    """What an output says for the moment alone: the name by which it is updated, which programs look up in tables."""
+    name = transient.get("display_id") if isinstance(transient, dict) else None
+    return {"display_id": name} if type(name) in (str, int) else {}
 
 
 def _output(output: Bundle, bundle: Cleaner) -> Bundle | None:

@@ -100,6 +100,15 @@ def test_display_update_and_clear_pass_in_order(kernel: Kernel) -> None:
     assert outcome.contents("clear_output")[0] == {"wait": True}
 
 
+def test_name_of_a_display_is_a_name(kernel: Kernel) -> None:
+    outcome = kernel.run(
+        "for name in ({'a': 1}, [1], None, 'd2', 7):\n"
+        "    get_ipython().display_pub.publish({'text/plain': 'x'}, transient={'display_id': name, 'more': 1})"
+    )
+    shown = [content["transient"] for content in outcome.contents("display_data")]
+    assert shown == [{}, {}, {}, {"display_id": "d2"}, {"display_id": 7}]
+
+
 def test_completion_and_inspection_are_answered_during_a_run(kernel: Kernel) -> None:
     kernel.run("some_variable = 1")
     run = kernel.send(UNTIL_INTERRUPTED)

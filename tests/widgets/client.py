@@ -106,15 +106,16 @@ class FrontEnd:
         raise TimeoutError("the message did not come")
 
     def until_idle(self, msg_id: str) -> list[Message]:
-        """The messages of a request, up to and with its ``idle``; the others are in `seen`."""
-        found = []
-        while True:
+        """The messages of a request, up to and with its ``idle``; the others are in `seen`.
+
+        A comm's may begin before the ``idle`` of the cell that it waited for, and so be there already.
+        """
+        found = [message for message in self.seen if message["parent_header"].get("msg_id") == msg_id]
+        while not any(message["content"].get("execution_state") == "idle" for message in found):
             message = self.next()
-            if message["parent_header"].get("msg_id") != msg_id:
-                continue
-            found.append(message)
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return found
+            if message["parent_header"].get("msg_id") == msg_id:
+                found.append(message)
+        return found
 
     def log_lines(self, about: str) -> list[str]:
         """The lines of the kernel's log that hold these words."""
