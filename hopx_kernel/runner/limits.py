@@ -44,6 +44,9 @@ _MEMORY_ROOM, _FILES_ROOM, _ROOMS = 32 << 20, 16, 4
 #: calls need a page or two now and then.
 _ENOUGH, _SPARE = 4 << 20, 1 << 20
 
+#: The part of the memory that the stacks of as many threads as are allowed may reserve, and the least size of one.
+_STACKS_PART, _LEAST_STACK = 2, 1 << 20
+
 #: How often our own work is tried, and the seconds in between, in which threads that take all memory come to its end.
 _TRIES, _PAUSE_SECONDS = range(10), 0.01
 
@@ -125,6 +128,7 @@ def apply(options: RunnerOptions, alone: bool = True) -> None:
     _options[0] = options
     if options.memory_bytes is not None:
         _use_one_heap()
+        _fit_stacks(options.memory_bytes, options.processes)
     # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count what numerical libraries merely reserve.
     _limit("RLIMIT_DATA", options.memory_bytes, _MEMORY_ROOM, _ROOMS)
     if alone:  # elsewhere it would count all that the user runs on this machine
@@ -146,6 +150,23 @@ def _use_one_heap() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     except (ImportError, AttributeError, OSError):
         pass
+
+
+def _fit_stacks(memory_bytes: int, threads: Optional[int]) -> None:
+    """Have the stacks of all threads that are allowed fit into the memory.
+
+    RLIMIT_DATA counts a stack as it is reserved, 8 MiB mostly, however little of it is written to: a few idle threads
+    would be told that memory is missing, which is not.
+    """
+    usual = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    if threads is None or usual == resource.RLIM_INFINITY:
+        return
+    size = max(memory_bytes // _STACKS_PART // threads, _LEAST_STACK)
+    if size < usual:
+        try:
+            threading.stack_size(size // mmap.PAGESIZE * mmap.PAGESIZE)
+        except (RuntimeError, ValueError):
+            pass  # this system's threads have stacks of one size alone
 
 
 def _limit(name: str, value: Optional[int], room: int, rooms: int = 1) -> None:

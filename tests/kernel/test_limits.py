@@ -59,11 +59,12 @@ def small_kernel(jupyter_environment: dict[str, str]) -> Iterator[Kernel]:
 def test_limit_is_named_with_its_option(small_kernel: Kernel, code: str, limit: str, option: str) -> None:
     small_kernel.run("kept = 7")
     outcome = small_kernel.run(f"print('before')\n{code}\nprint('after')")
+    kept = small_kernel.run("kept")
+    small_kernel.run(CLEAN)  # before anything is checked: what fails here is not to fail the next ones
     assert outcome.text() == "before\n" and outcome.content["status"] == "error"
     assert limit in outcome.error["evalue"] and option in outcome.error["evalue"]
     assert limit in outcome.error["traceback"][-1]
-    assert small_kernel.run("kept").result == "7"
-    small_kernel.run(CLEAN)
+    assert kept.result == "7"
 
 
 def test_full_shared_memory_is_not_called_a_full_disk(small_kernel: Kernel) -> None:
