@@ -146,6 +146,8 @@ def _clean(markup: str) -> str:
 
 
 def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+    if tag == "wbr":
+        return None  # MathJax reads over it, and so it must be known at sight
     if name == "style":
         return calm_declarations(value) or None
     if name == "id":

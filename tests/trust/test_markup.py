@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopx_kernel.trust import TrustPolicy
-from hopx_kernel.trust.markup import clean_html
+from hopx_kernel.trust.markup import clean_html, safe_html
 from hopx_kernel.trust.scan import scan
 
 from .markup_oracle import faults
@@ -188,6 +188,15 @@ def test_variables_of_the_theme_are_known_and_none_is_set() -> None:
         '<b style="border:1px solid var(--jp-border-color1, #ccc)">x</b>'
     )
     assert "var" not in clean_html('<b style="color:var(--mine);--mine:red;margin:var(--jp-x)">x</b>')
+
+
+@pytest.mark.parametrize(
+    "tag", ["<wbr>", "<WBR/>", '<wbr class="a">', '<wbr title="a>b">', "<wbr style='color:red'><wbr id=x>", "<!-- -->"]
+)
+def test_command_of_tex_is_known_over_what_is_read_over(tag: str) -> None:
+    source = f"$\\hr{tag}ef{{javascript:evil()}}{{x}}$"
+    assert "\\" not in clean_html(source)
+    assert str(safe_html(source)).startswith("<iframe")
 
 
 _PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://x/seg.ts\n"
