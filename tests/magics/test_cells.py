@@ -54,9 +54,19 @@ def test_env_outlives_crashes_and_restarts(kernel: Kernel, name: str) -> None:
     assert environment(kernel, name) == "1 2 3 4\n"
 
 
-def test_env_holds_for_the_next_run_in_a_queue_of_which_one_crashes(kernel: Kernel, name: str) -> None:
+def test_env_holds_for_the_next_run_after_a_queue_of_which_one_crashes(
+    kernel: Kernel, name: str, directory: str
+) -> None:
     ok(kernel.run(f"%%sandbox {name} --env B=2\n1"))
-    ok(kernel.run(f"%%sandbox {name} --background\nimport os, time; time.sleep(0.5); os._exit(3)"))
+    wait = "while not os.path.exists('go'): time.sleep(0.01)"
+    ok(kernel.run(f"%%sandbox {name} --background\nimport os, time\n{wait}\nos._exit(3)"))
+    ok(kernel.run(f"%%sandbox {name} --background\nprint('must not run')"))
+    ok(kernel.run("queued = _; open('go', 'w').close()"))
+    ok(kernel.run(f"%sandbox {name} upload go"))
+    # It was asked for when the variables were still there, and would meet none of them.
+    outcome = kernel.run("queued.wait()")
+    assert "variables are lost, and this was not run" in outcome.content["evalue"]
+    assert ok(kernel.run("queued.output")).result == "''"
     assert environment(kernel, name) == "none 2 none\n"
 
 
