@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 __all__ = ["OVERHEAD_BYTES", "Cgroup", "Place", "find_place"]
 
 #: What a sandbox's own processes need beside the code's: launcher, supervisor, bubblewrap, and the kernel's part of them.
-OVERHEAD_BYTES, OWN_PROCESSES = 96 << 20, 16
+#: Most of it is what code can write into files between two looks of the watch, which ends it before the bound does: files
+#: that reach the bound itself would leave the next interpreter, which is to remove them, no room to start.
+OVERHEAD_BYTES, OWN_PROCESSES = 256 << 20, 16
 
 #: Where a sandbox sees its group's counters, under names that are the same for both versions.
 COUNTERS_DIRECTORY = "/run/hopx/memory"
