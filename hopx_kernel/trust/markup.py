@@ -162,6 +162,8 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     if name == "href" and start.startswith("#"):
         target = own_name(value.strip()[1:])
         return None if target is None else f"#{target}"
+    if start.startswith(("http:", "https:")) and "://" not in start[:8]:
+        return None  # an address without a server is on the page's own
     if name in _LOADING or start.startswith("data:"):
         if tag in _PLAYED and name != "poster":
             return value if plays_itself(value) else None

@@ -63,7 +63,7 @@ def inert_svg(source: str) -> str | None:
         root.set("class", f"{scope} {root.get('class', '')}".strip())
         root.set("xmlns", _SVG)
         root.set("xmlns:xlink", _XLINK)
-        return ElementTree.tostring(root, encoding="unicode")
+        return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
     except (ElementTree.ParseError, ValueError, RecursionError):
         return None
 

@@ -122,6 +122,13 @@ def test_links_open_elsewhere_and_tell_nothing() -> None:
     assert 'href="https://example.com/"' in markup and "noopener" in markup and "/lab" not in markup
 
 
+@pytest.mark.parametrize(
+    "address", ["http:lab/tree?reset", "https:/lab", "http:\\lab", " HTTP:lab", "http:", "lab", "//x"]
+)
+def test_link_to_the_page_s_own_server_is_none(address: str) -> None:
+    assert "href" not in SAFE.bundle({"text/html": f'<a href="{address}">x</a>'}, {})[0]["text/html"]
+
+
 def test_page_fetches_nothing_with_its_cookies() -> None:
     for markup in (
         "<img src=/logout>",
