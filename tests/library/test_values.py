@@ -354,3 +354,21 @@ def test_arrow_tables_and_batches_arrive_as_what_they_were() -> None:
         back = round_trip(value)
         assert type(back) is type(value)
         assert back.equals(value)
+
+
+@pytest.mark.parametrize(
+    "value", [[[] for _ in range(60)], [{} for _ in range(60)], [0] * 60, {str(n): n for n in range(60)}]
+)
+def test_value_of_too_many_parts_is_refused_on_both_sides(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    data = b"".join(dump_value(value))
+    monkeypatch.setattr(plain, "MAX_JSON_ITEMS", 50)
+    with pytest.raises(Refused, match="more than 50 parts; use a NumPy array"):
+        dump_value(value)
+    with pytest.raises(ValueError, match="more than 50 parts"):
+        load_value(data)
+
+
+def test_text_with_many_commas_has_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "MAX_JSON_ITEMS", 50)
+    value = {"a": ",[{" * 100, 'b"\\': '\\",' * 100}
+    assert load_value(b"".join(dump_value(value))) == value

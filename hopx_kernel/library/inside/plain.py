@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -16,8 +17,12 @@ _MAX_DEPTH = 200
 #: Python reads integers of 4300 digits at most.
 _MAX_INT_BITS = 14000
 
-#: JSON grows up to some 25 times when it becomes objects; larger values want a format of their own.
-MAX_JSON_BYTES = 256 * 1024 * 1024
+#: JSON grows up to some 28 times when it becomes objects, by its lists and dicts most of all; larger values want a format
+#: of their own.
+MAX_JSON_BYTES, MAX_JSON_ITEMS = 64 * 1024 * 1024, 8_000_000
+
+#: A text in JSON without its escapes.
+_JSON_TEXT = re.compile(rb'"[^"]*"')
 
 SCALARS = (type(None), bool, int, float, str)
 
@@ -82,6 +87,10 @@ def dump_text(value: Any) -> bytes:
             "it is %d bytes of JSON, and no more than %d are carried; use a NumPy array or an Arrow table, or write a "
             "file" % (len(text), MAX_JSON_BYTES)
         )
+    if _count_items(text) > MAX_JSON_ITEMS:
+        raise Refused(
+            "it has more than %d parts; use a NumPy array or an Arrow table, or write a file" % MAX_JSON_ITEMS
+        )
     return text
 
 
@@ -89,7 +98,19 @@ def load_text(data: Any) -> Any:
     """The JSON value of `dump_text`'s bytes."""
     if len(data) > MAX_JSON_BYTES:
         raise Malformed("it is %d bytes of JSON" % len(data))
+    if _count_items(bytes(data)) > MAX_JSON_ITEMS:
+        raise Malformed("it is JSON of more than %d parts" % MAX_JSON_ITEMS)
     return from_json(data)
+
+
+def _count_items(text: bytes) -> int:
+    """How many values are in JSON, or more; exact enough to bound what becomes of it."""
+    count = sum(map(text.count, (b",", b"[", b"{")))
+    if count > MAX_JSON_ITEMS:
+        # What stands in texts is no structure.
+        text = _JSON_TEXT.sub(b"", text.replace(b"\\\\", b"").replace(b'\\"', b""))
+        count = sum(map(text.count, (b",", b"[", b"{")))
+    return count
 
 
 def to_json(value: Any) -> bytes:
