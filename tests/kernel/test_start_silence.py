@@ -1,0 +1,48 @@
+"""A runner that stands still before it has said a word: Stop and the end of the kernel do not wait for it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import psutil
+
+from .client import TIMEOUT, Kernel
+from .test_life import sandbox_processes, wait_gone
+
+
+def start_silently(kernel: Kernel) -> tuple[str, psutil.Process]:
+    """End the sandbox, send a cell, and stop the next supervisor as soon as there is one: it has yet to import."""
+    old = sandbox_processes(kernel)
+    for process in old:
+        process.kill()
+    assert wait_gone(old) == []
+    cell = kernel.send("'done'")
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        for process in sandbox_processes(kernel):
+            with suppress(psutil.NoSuchProcess):
+                if any("runner.pyz" in word for word in process.cmdline()):
+                    process.suspend()
+                    return cell, process
+    raise TimeoutError("no runner was started")
+
+
+def test_stop_ends_a_cell_whose_runner_stands_still_before_its_first_word(jupyter_environment: dict[str, str]) -> None:
+    with Kernel() as kernel:
+        kernel.run("1")
+        cell, _ = start_silently(kernel)
+        assert kernel.interrupt()["status"] == "ok"
+        outcome = kernel.collect(cell)
+        assert outcome.content["ename"] == "KeyboardInterrupt", outcome.content
+
+
+def test_kernel_ends_beside_a_runner_that_stands_still_before_its_first_word(
+    jupyter_environment: dict[str, str],
+) -> None:
+    with Kernel() as kernel:
+        kernel.run("1")
+        _, supervisor = start_silently(kernel)
+        processes = [kernel.process, *sandbox_processes(kernel), supervisor]
+        assert kernel.control("shutdown_request", {"restart": False})["content"]["status"] == "ok"
+        assert wait_gone(processes) == []
