@@ -205,8 +205,7 @@ class Cells:
 
     async def request(self, msg_type: str, content: dict[str, Any]) -> dict[str, Any]:
         """Ask the interpreter something beside the runs. Raises `SandboxError`."""
-        session = await self.keeper.session()
-        return await session.request(msg_type, content)
+        return await (await self.keeper.session()).request(msg_type, content)
 
     async def complete(self, code: str, position: int) -> dict[str, Any]:
         """The content of a ``complete_reply``. Raises `SandboxError`."""
@@ -224,10 +223,9 @@ class Cells:
 
         `target` is the cell's id, ``""`` for code of no cell, and None for a cell that has ended.
         """
-        too_late = {"status": "ok", "stopped": True, "kept": True, "too_late": True}
+        session, too_late = self.keeper.current, {"status": "ok", "stopped": True, "kept": True, "too_late": True}
         if target is None:
             return too_late
-        session = self.keeper.current
         output = self._current if self._current is not None and self._current.request.msg_id == target else None
         if output is not None:
             self._give_up_question()
