@@ -136,7 +136,7 @@ class History:
         text = cell.outcome.text()
         for word in ("line", "later"):
             shown = [int(number) for number in re.findall(rf"^{word} (\d+)$", text, re.MULTILINE)]
-            told = sum(int(n.replace(",", "")) for n in re.findall(r"([\d,]+) lines?\b", cell.outcome.text("stderr")))
+            told = sum(int(n.replace(",", "")) for n in re.findall(r"(\d[\d,]*) lines?\b", cell.outcome.text("stderr")))
             assert shown == sorted(set(shown)), f"cell {cell.number}: {word}s out of order or twice"
             assert not shown or shown[-1] + 1 - len(shown) <= told, f"cell {cell.number}: {word}s are missing"
         shown = re.findall(r"^line (\d+)$", text, re.MULTILINE)
