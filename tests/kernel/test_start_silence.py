@@ -7,15 +7,14 @@ from contextlib import suppress
 
 import psutil
 
-from .client import TIMEOUT, Kernel
+from .client import TIMEOUT, Kernel, kill_all
 from .test_life import sandbox_processes, wait_gone
 
 
 def start_silently(kernel: Kernel) -> tuple[str, psutil.Process]:
     """End the sandbox, send a cell, and stop the next supervisor as soon as there is one: it has yet to import."""
     old = sandbox_processes(kernel)
-    for process in old:
-        process.kill()
+    kill_all(old)
     assert wait_gone(old) == []
     cell = kernel.send("'done'")
     deadline = time.monotonic() + TIMEOUT

@@ -13,7 +13,7 @@ import pytest
 from hopx_kernel.kernel.arrivals import Arrivals
 from hopx_kernel.kernel.requests import Request
 
-from .client import PATIENT, TIMEOUT, Kernel, Message
+from .client import PATIENT, TIMEOUT, Kernel, Message, kill_all
 from .test_flow import stuck_client
 from .test_life import sandbox_processes
 
@@ -173,8 +173,7 @@ def test_sandbox_that_dies_beside_somebody_who_does_not_read_is_told(fresh_kerne
     with stuck_client(fresh_kernel):
         run = fresh_kernel.send("from IPython.display import display\nwhile True: display('x' * 1000)")
         fresh_kernel.collect(run, lambda message: message["msg_type"] == "display_data")
-        for process in sandbox_processes(fresh_kernel):
-            process.kill()
+        kill_all(sandbox_processes(fresh_kernel))
         assert fresh_kernel.reply(run)["content"]["ename"] == "SandboxLostError"
         assert fresh_kernel.interrupt()["status"] == "ok"
         assert fresh_kernel.run("1 + 1").result == "2"

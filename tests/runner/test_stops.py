@@ -49,6 +49,7 @@ def test_each_stop_reaches_code_that_has_caught_the_one_before(runner: RunnerCli
 
 
 def test_stops_in_a_hurry_reach_the_code_and_no_other(runner: RunnerClient) -> None:
+    """A Stop may also hit this run beside its `try`, where nothing catches it: it ends, by a Stop of its own."""
     for _ in range(5):
         msg_id = runner.request("execute_request", code=CATCHES_SIX)
         runner.wait_text(msg_id, "on 0\n")
@@ -57,8 +58,10 @@ def test_stops_in_a_hurry_reach_the_code_and_no_other(runner: RunnerClient) -> N
         for follower in following:
             runner.finish(follower)
             assert runner.result(follower).value == "7"
-        assert runner.result(msg_id).value == "6"
-        interrupt_replies(runner, requests)
+        stopped = runner.result(msg_id)
+        assert stopped.of("execute_result") or stopped.error["ename"] == "KeyboardInterrupt"
+        answers = interrupt_replies(runner, requests)
+        assert any(answer["stopped"] and not answer.get("too_late") for answer in answers)
 
 
 def test_stop_of_a_run_that_has_ended_is_too_late_and_says_so(runner: RunnerClient) -> None:
