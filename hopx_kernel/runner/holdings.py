@@ -32,6 +32,9 @@ _FREE_SOCKETS, _SOCKET_BYTES = 128, 2 * 212992
 #: How long the kernel may take to give back what a process held that it has ended, in seconds.
 _BURIAL_SECONDS = 1.0
 
+#: What a sandbox that does nothing holds, its own processes among it.
+_IDLE_BYTES = 96 << 20
+
 #: A pipe, once its user has more than the kernel gives without asking.
 _FREE_PIPES, _PIPE_BYTES = 1024, 8192
 
@@ -96,16 +99,23 @@ class Counters:
                 return int(count)
         return 0
 
-    def wait_for_room(self, limit: int) -> None:
-        """Wait, for a moment at most, until what a killed process held is given back: its end is told before that."""
+    def wait_for_room(self, limit: int, directories: Tuple[str, ...]) -> None:
+        """Wait, for a moment at most, until what a killed process held is given back: its end is told before that.
+
+        Files stay, however much they are: with them the rest may come to the limit, or be what an idle sandbox holds.
+        """
         until = time.monotonic() + _BURIAL_SECONDS
-        while self._charged() > limit and time.monotonic() < until:
+        while time.monotonic() < until:
+            files = sum(_used(path, directories) for path in (*_FILES, _SHARED))
+            if self._charged() - files <= max(limit - files, _IDLE_BYTES):
+                return
             time.sleep(0.005)
 
     def _charged(self) -> int:
         """All that cannot be given back at once; version 1 counts the kernel's part in a file of its own."""
         stat, kernel = self._stat(), read_text(_COUNTERS + "kernel").strip()
         own = stat.get("kernel", int(kernel) if kernel.isdigit() else 0)
+        own -= min(own, stat.get("slab_reclaimable", 0))
         return stat.get("anon", stat.get("total_rss", 0)) + stat.get("shmem", stat.get("total_shmem", 0)) + own
 
     def mark(self) -> None:

@@ -128,7 +128,7 @@ class Watch:
         memory = self._options.memory_bytes
         if memory is None or not self._counters.have_killed():
             return ""
-        self._counters.wait_for_room(memory)
+        self._counters.wait_for_room(memory, self._directories)
         held = self._counters.read(self._directories)
         self._going = held.total
         # What the processes held is gone with them; what is left tells something where it is much.

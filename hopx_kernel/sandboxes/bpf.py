@@ -56,7 +56,7 @@ class Check:
     given : tuple of (int, int), optional
         Another argument and its value, where this holds for that value alone.
     code : int
-        The errno of a call that is refused.
+        The errno of a call that is refused; 0 for one that is told to have been done, and is not.
     """
 
     argument: int

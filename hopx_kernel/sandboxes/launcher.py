@@ -47,6 +47,17 @@ PACKAGES = "/tmp/.packages/lib/python{}.{}/site-packages".format(*sys.version_in
 #: The arguments after the socket's descriptor: a number, 0 for no limit, for each of these.
 LIMITS = (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
 
+#: Those that every program has, as far as the host's own are not lower: no file of a crash, nothing that comes before
+#: all others, and of what the kernel keeps for a user no more than it gives by itself, however much this one may have.
+FIXED_LIMITS = (
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_RTPRIO, 0),
+    (resource.RLIMIT_NICE, 0),
+    (resource.RLIMIT_MEMLOCK, 8 << 20),
+    (resource.RLIMIT_MSGQUEUE, 819200),
+    (resource.RLIMIT_SIGPENDING, 16384),
+)
+
 
 class Launcher:
     """Serves one host on one socket."""
@@ -299,11 +310,10 @@ def main() -> None:
                 os.close(other)
             except OSError:  # that of the directory itself
                 pass
-    limits = [(resource.RLIMIT_CORE, 0)]
-    for index, kind in enumerate(LIMITS):
-        hard, value = resource.getrlimit(kind)[1], values[index]
-        if value:
-            limits.append((kind, value if hard == resource.RLIM_INFINITY else min(value, hard)))
+    limits = []
+    for kind, value in (*FIXED_LIMITS, *((kind, value) for kind, value in zip(LIMITS, values) if value)):
+        hard = resource.getrlimit(kind)[1]
+        limits.append((kind, value if hard == resource.RLIM_INFINITY else min(value, hard)))
     os.makedirs(PACKAGES)
     os.environ["PYTHONPATH"] = ":".join(filter(None, [PACKAGES, os.environ.get("PYTHONPATH")]))
     control = socket.socket(fileno=fd)

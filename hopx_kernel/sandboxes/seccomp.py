@@ -62,7 +62,7 @@ ALLOWED = _names(
     # Sockets, once they are there.
     """
     accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg sendmmsg
-    sendmsg sendto setsockopt shutdown
+    sendmsg sendto shutdown
     """
 )
 
@@ -102,6 +102,10 @@ _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE = 0  # which getaddrinfo and lists of interfaces ask
 _IP_PROTOCOLS = (0, 1, 6, 17, 58)  # any, ICMP, TCP, UDP, ICMPv6
 
+_SOL_SOCKET, _BUFFER_SIZES = 1, (7, 8)  # SO_SNDBUF and SO_RCVBUF; those that force want a capability
+
+_DONE = 0  # an errno that says that all is well
+
 _TERMINAL_REQUESTS = (0x5412, 0x541C, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCSETD
 
 _THIS_PERSONALITY = (0, 0xFFFFFFFF)  # Linux's own, and the question what it is
@@ -126,6 +130,9 @@ CHECKED: dict[str, tuple[Check, ...]] = {
         Check(2, only=_IP_PROTOCOLS, given=(0, _AF_INET6), code=errno.EPROTONOSUPPORT),
     ),
     "socketpair": (Check(0, only=(_AF_UNIX,), code=errno.EAFNOSUPPORT),),
+    # Buffers keep the size that the system gives every socket, since no limit of a process counts them. Programs are told
+    # that it went well, as the kernel tells them of sizes that it does not give either.
+    "setsockopt": (Check(2, never=_BUFFER_SIZES, given=(1, _SOL_SOCKET), code=_DONE),),
 }
 
 

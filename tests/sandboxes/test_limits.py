@@ -111,6 +111,26 @@ async def test_crash_leaves_no_core_file() -> None:
     assert outcome.stdout == "0\n"
 
 
+FIXED = """
+import resource
+names = ("CORE", "RTPRIO", "NICE", "MEMLOCK", "MSGQUEUE", "SIGPENDING")
+found = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in names}
+"""
+
+
+async def test_what_the_kernel_keeps_for_a_user_is_limited_in_programs_and_in_cells() -> None:
+    values = {"CORE": 0, "RTPRIO": 0, "NICE": 0, "MEMLOCK": 8 << 20, "MSGQUEUE": 819200, "SIGPENDING": 16384}
+    async with LocalSandbox() as sandbox, Session(sandbox, options=RunnerOptions()) as session:
+        told = (await python(sandbox, FIXED + "print(found)")).stdout
+        async with session.execute(FIXED + "print(found)") as run:
+            shown = "".join([event.content["text"] async for event in run if event.msg_type == "stream"])
+    for text in (told, shown):
+        found = eval(text)
+        assert set(found) == set(values)
+        # As the host's own are where those are lower.
+        assert all(soft == hard <= values[name] for name, (soft, hard) in found.items()), found
+
+
 async def test_limit_above_the_hosts_own_is_the_hosts() -> None:
     async with LocalSandbox(SandboxOptions(open_files=1 << 30)) as sandbox:
         outcome = await run(sandbox, "bash", "-c", "ulimit -n")

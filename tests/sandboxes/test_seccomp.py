@@ -142,10 +142,26 @@ def test_families_of_sockets() -> None:
         ("sched_setaffinity", (0,), 0),
         ("sched_setaffinity", (1,), errno.EPERM),
         ("sched_setscheduler", (1,), errno.EPERM),
+        ("setsockopt", (3, 1, 2), 0),
+        ("setsockopt", (3, 6, 7), 0),
     ],
 )
 def test_arguments_decide(name: str, arguments: tuple[int, ...], code: int) -> None:
     assert verdict_on(name, *arguments) == code
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_buffers_of_sockets_keep_their_size_and_all_else_of_them_is_set(machine: str) -> None:
+    program = filter_program(machine)
+    assert program is not None
+    number = call_numbers(machine)["setsockopt"]
+    found = {
+        (level, option): verdict(program, number, (3, level, option), MACHINES[machine])
+        for level in (0, 1, 6, 17, 41, 270)
+        for option in range(80)
+    }
+    assert {key for key, value in found.items() if value == refuse(0)} == {(1, 7), (1, 8)}
+    assert {value for key, value in found.items() if key not in {(1, 7), (1, 8)}} == {ALLOW}
 
 
 def test_tree_of_any_size_finds_every_number() -> None:
@@ -211,3 +227,23 @@ print(libc.unshare(0x10000000), ctypes.get_errno())
 print(libc.setns(os.open("/proc/self/ns/user", os.O_RDONLY), 0), ctypes.get_errno())
 """
     assert (await python(sandbox, source)).stdout == "-1 1\n" * 3
+
+
+@pytest.mark.anyio
+async def test_buffers_of_sockets_are_of_the_system_s_own_size(sandbox: LocalSandbox) -> None:
+    source = """
+import socket
+def sizes(sock): return [sock.getsockopt(socket.SOL_SOCKET, option) for option in (socket.SO_SNDBUF, socket.SO_RCVBUF)]
+for make in (socket.socketpair, lambda: (socket.socket(), socket.socket(type=socket.SOCK_DGRAM))):
+    for sock in make():
+        before = sizes(sock)
+        for size in (1, 4096, 1 << 20, 1 << 30):
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF): sock.setsockopt(socket.SOL_SOCKET, option, size)
+        print(sizes(sock) == before)
+        for option in (32, 33):
+            try: sock.setsockopt(socket.SOL_SOCKET, option, 1 << 30)
+            except PermissionError: print("refused")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        print(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+"""
+    assert (await python(sandbox, source)).stdout == "True\nrefused\nrefused\n1\n" * 4
