@@ -243,13 +243,20 @@ class LocalSandbox(BaseSandbox):
         if spawned.runner is not None:
             control.expect(spawned.runner.number)
         self._state = SandboxState.RUNNING
-        try:
-            await control.wait(lambda: control.ready)
-        except SandboxLostError:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_clear_after, spawned)
+            with suppress(SandboxLostError):
+                await control.wait(lambda: control.ready)
+            tasks.cancel_scope.cancel()
+        if spawned.has_ended():
+            spawned.kill_group()
+        if not control.ready or spawned.has_ended():
             return await self._read_stderr(spawned)
         # While bubblewrap is there to tell by that it is the right one, and before any code of others runs.
         spawned.init.locate()
         spawned.settle()
+        if spawned.watch is not None:
+            spawned.watch.release()
         return None
 
     def _running(self) -> tuple[Control, Spawned]:
@@ -295,6 +302,8 @@ class LocalSandbox(BaseSandbox):
         """End the sandbox and wait until nothing of it is left."""
         # From outside: whatever state the processes inside are in, the kernel ends them.
         spawned.init.kill()
+        if spawned.init.pidfd is None:
+            spawned.kill_group()
         # Not closed alone: a forked child of this program may hold it too.
         with suppress(OSError):
             spawned.control.shutdown(socket.SHUT_RDWR)
@@ -320,6 +329,19 @@ class LocalSandbox(BaseSandbox):
             if not data:
                 return words.decode("utf-8", "replace").strip()
             words = (words + data)[-_MAX_STDERR_BYTES:]
+
+
+async def _clear_after(spawned: Spawned) -> None:
+    """Kill what bubblewrap leaves if it ends: its child may wait for it for ever, and hold what others wait for."""
+    try:
+        bwrap = os.pidfd_open(spawned.process.pid)
+    except (AttributeError, OSError):  # before Linux 5.3
+        return
+    try:
+        await anyio.wait_readable(bwrap)
+        spawned.kill_group()
+    finally:
+        os.close(bwrap)
 
 
 def _explain_end(spawned: Spawned) -> str:

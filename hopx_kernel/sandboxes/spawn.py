@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +30,8 @@ from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe, request_start
 from .privileges import is_root, staged_command
 from .seccomp import filter_program
-from .starter import start_lasting
+from .start_watch import StartWatch
+from .starter import start_watched
 
 if TYPE_CHECKING:
     from ..protocol.options import RunnerOptions
@@ -55,6 +57,8 @@ class Spawned:
         The first process of the sandbox as this computer sees it, whose end is the end of everything in it.
     guarded : bool
         Whether that process lies outside of what the code in the sandbox can see.
+    watch : StartWatch or None
+        Ends what has come up of it when this process dies meanwhile; None where there can be none.
     runner : ProcessPipes or None
         The runner, when it was asked for and nobody has taken it over.
     cgroup : Cgroup or None
@@ -67,7 +71,8 @@ class Spawned:
     process: subprocess.Popen[bytes]
     control: socket.socket
     init: InitProcess
-    guarded: bool = True
+    guarded: bool
+    watch: StartWatch | None
     runner: ProcessPipes | None = None
     runner_options: RunnerOptions | None = None
     cgroup: Cgroup | None = None
@@ -79,6 +84,19 @@ class Spawned:
             self.cgroup = cgroup
             self._taking = threading.Thread(target=cgroup.take, args=(self.process.pid,), name="hopx-cgroup")
             self._taking.start()
+
+    def has_ended(self) -> bool:
+        """Whether bubblewrap has, of which this takes no note."""
+        if self.process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def kill_group(self) -> None:
+        """Kill bubblewrap and its child, whether that is tied to it yet or not."""
+        # While nobody has waited for bubblewrap, its group's number is no other's.
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.watch.group if self.watch is not None else self.process.pid, signal.SIGKILL)
 
     def settle(self) -> None:
         """Wait until its control group has taken it in, which is to be before it runs anybody's code."""
@@ -92,8 +110,11 @@ class Spawned:
     def abandon(self) -> None:
         """End it with everything in it, without an event loop. May be called twice."""
         self.init.kill()
+        self.kill_group()
         self.process.kill()
         self.process.wait()
+        if self.watch is not None:
+            self.watch.kill()
         self.init.close()
         if self._taking is not None:
             self._taking.join()
@@ -129,35 +150,20 @@ def spawn(
     interpreter = find_interpreter(options)
     cgroup = Cgroup.make(options.memory_bytes, options.processes)
     with _Descriptors() as given:
-        bundle = given.add_pipe()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        control = given.add(theirs.detach())
-        info_read, info = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        given.add(info)
+        ours, bundle, info = given.open_ends()
         try:
-            counters = cgroup.counters() if cgroup is not None else {}
-            shown = {path: f"{MOUNTED_AT}/{os.path.basename(path)}" for path in counters} if guarded else counters
-            command = _command(options, interpreter, bwrap, control, given, guarded, shown)
-            told = ["--info-fd", str(info)]
-            if guarded:
-                table = given.add_content(mount_table(options, MOUNTED_AT).encode())
-                files = {shown[path]: source for path, source in counters.items()}
-                command = guarded_command(bwrap, options, told, table, command, files)
-            else:
-                command[1:1] = told
-            if is_root():
-                command = staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)])
-            process = start_lasting(command, given.fds)
+            process, watch = start_watched(_command(options, interpreter, bwrap, guarded, cgroup, given), given.fds)
         except BaseException as exc:
             ours.close()
             os.close(bundle)
-            os.close(info_read)
+            os.close(info)
             if cgroup is not None:
                 cgroup.remove()
             if isinstance(exc, OSError):
                 raise SandboxStartError(f"{bwrap} cannot be run: {exc.strerror}") from exc
             raise
-    spawned = Spawned(options, interpreter, bwrap, process, ours, InitProcess(info_read, process.pid), guarded)
+    init = InitProcess(info, process.pid)
+    spawned = Spawned(options, interpreter, bwrap, process, ours, init, guarded, watch)
     spawned.bound(cgroup)
     # Imported and built while bubblewrap is at work, which waits for it.
     from ..runner.bundle import build_bundle
@@ -199,15 +205,38 @@ def _command(
     options: SandboxOptions,
     interpreter: Interpreter,
     bwrap: str,
-    control: int,
+    guarded: bool,
+    cgroup: Cgroup | None,
     given: _Descriptors,
+) -> list[str]:
+    """What starts the sandbox, with all that is around it."""
+    counters = cgroup.counters() if cgroup is not None else {}
+    shown = {path: f"{MOUNTED_AT}/{os.path.basename(path)}" for path in counters} if guarded else counters
+    command = _inner_command(options, interpreter, bwrap, guarded, shown, given)
+    told = ["--info-fd", str(given.info)]
+    if guarded:
+        table = given.add_content(mount_table(options, MOUNTED_AT).encode())
+        files = {shown[path]: source for path, source in counters.items()}
+        command = guarded_command(bwrap, options, told, table, command, files)
+    else:
+        command[1:1] = told
+    if is_root():
+        command = staged_command(command, [*interpreter.trees, *bwrap_directories(bwrap)])
+    return command
+
+
+def _inner_command(
+    options: SandboxOptions,
+    interpreter: Interpreter,
+    bwrap: str,
     guarded: bool,
     shown: dict[str, str],
+    given: _Descriptors,
 ) -> list[str]:
-    """What starts the sandbox; `given` begins with the descriptor of the runner's file."""
+    """What makes the sandbox itself, where `shown` is what it sees of its control group and by which paths it gets it."""
     limits = (options.memory_bytes, options.open_files, options.processes if counts_processes() else None)
     path, program = _launcher(interpreter)
-    launcher = [interpreter.path, "-I", "-S", path, str(control), *(str(limit or 0) for limit in limits)]
+    launcher = [interpreter.path, "-I", "-S", path, str(given.control), *(str(limit or 0) for limit in limits)]
     # In a file, so that nobody reads the environment off the list of processes.
     given_arguments = _arguments(options, interpreter, given, guarded, {path: program}, shown)
     arguments = "".join(argument + "\0" for argument in given_arguments)
@@ -235,7 +264,7 @@ def _arguments(
         arguments += ["--seccomp", str(given.add_content(program))]
     files = {path: text.encode() for path, text in SYNTHETIC_FILES.items()}
     files |= {**programs, PIP_PATH: _source("pip_command.py")}
-    descriptors = {path: given.add_content(content) for path, content in files.items()} | {RUNNER_PATH: given.fds[0]}
+    descriptors = {path: given.add_content(content) for path, content in files.items()} | {RUNNER_PATH: given.bundle}
     for path, fd in descriptors.items():
         arguments += ["--perms", "0555" if path == PIP_PATH else "0444", "--file", str(fd), path]
     arguments += ["--symlink", os.path.basename(PIP_PATH), f"{PIP_PATH}3"]
@@ -296,7 +325,17 @@ def counts_processes() -> bool:
 
 
 class _Descriptors:
-    """File descriptors that bubblewrap inherits, closed on this side afterwards."""
+    """File descriptors that bubblewrap inherits, closed on this side afterwards.
+
+    Attributes
+    ----------
+    bundle, control, info : int
+        What the runner's file is read from, the launcher's socket, and what bubblewrap tells of its child on.
+    """
+
+    bundle: int
+    control: int
+    info: int
 
     def __init__(self) -> None:
         self.fds: list[int] = []
@@ -312,12 +351,16 @@ class _Descriptors:
         self.fds.append(fd)
         return fd
 
-    def add_pipe(self) -> int:
-        """A pipe with room for much; gives the writing end, which is not inherited."""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        enlarge_pipe(write)
-        self.add(read)
-        return write
+    def open_ends(self) -> tuple[socket.socket, int, int]:
+        """Make the three that have another end, and give this side's: of `control`, `bundle` and `info`."""
+        read, bundle = os.pipe2(os.O_CLOEXEC)
+        enlarge_pipe(bundle)
+        self.bundle = self.add(read)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control = self.add(theirs.detach())
+        info, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.info = self.add(write)
+        return ours, bundle, info
 
     def add_content(self, content: bytes) -> int:
         """A file in memory that holds `content`, at its start."""

@@ -12,25 +12,42 @@ import subprocess
 import threading
 from collections.abc import Sequence
 
-__all__ = ["start_lasting"]
+from .start_watch import StartWatch, group_arguments
+
+__all__ = ["start_watched"]
 
 _Answer = queue.SimpleQueue["subprocess.Popen[bytes] | OSError"]
-_Request = tuple[list[str], Sequence[int], _Answer]
+_Request = tuple[list[str], Sequence[int], "int | None", _Answer]
 
 
-def start_lasting(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start a program that inherits `fds`, no environment, and stderr as a pipe; it is to die with this process."""
+def start_watched(command: list[str], fds: Sequence[int]) -> tuple[subprocess.Popen[bytes], StartWatch | None]:
+    """Start a program that inherits `fds`, no environment, and stderr as a pipe; it is to die with this process.
+
+    What sees to that while it starts is given too, unless there can be none.
+    """
+    try:
+        watch = StartWatch()
+    except OSError:
+        return _start_lasting(command, fds, None), None
+    try:
+        return _start_lasting(command, fds, watch.group), watch
+    except BaseException:
+        watch.kill()
+        raise
+
+
+def _start_lasting(command: list[str], fds: Sequence[int], group: int | None) -> subprocess.Popen[bytes]:
     if threading.current_thread() is threading.main_thread():
-        return _start(command, fds)
+        return _start(command, fds, group)
     answer: _Answer = queue.SimpleQueue()
-    _requests().put((command, fds, answer))
+    _requests().put((command, fds, group, answer))
     result = answer.get()
     if isinstance(result, OSError):
         raise result
     return result
 
 
-def _start(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], fds: Sequence[int], group: int | None) -> subprocess.Popen[bytes]:
     null = subprocess.DEVNULL
     return subprocess.Popen(
         command,
@@ -42,15 +59,15 @@ def _start(command: list[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
         cwd="/",
         bufsize=0,
         # An interrupt goes to this program's whole process group, and is not meant to end the sandbox.
-        start_new_session=True,
+        **({"start_new_session": True} if group is None else group_arguments(group)),
     )
 
 
 def _serve(requests: queue.SimpleQueue[_Request]) -> None:
     while True:
-        command, fds, answer = requests.get()
+        command, fds, group, answer = requests.get()
         try:
-            answer.put(_start(command, fds))
+            answer.put(_start(command, fds, group))
         except OSError as exc:
             answer.put(exc)
 
