@@ -5,6 +5,7 @@ Pure: no channel and no clock. A Stop is for the cell that is at its turn when i
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,12 @@ from typing import Any
 from .requests import Request
 
 __all__ = ["Arrivals", "Loss"]
+
+#: How much older than a cell a Stop can be that comes after it, in seconds: by more a clock was put back in between.
+_ON_ITS_WAY_SECONDS = 60.0
+
+#: An id as jupyter_client makes them, which counts its messages.
+_NUMBER = re.compile(r"(.+)_([0-9]{1,15})")
 
 
 @dataclass
@@ -106,11 +113,14 @@ class Arrivals:
 
 
 def _is_older(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether a message was made before another, as far as one clock says: that of their client."""
+    """Whether a message was made before another, as far as their client says, by its clock and by its counting."""
     if not one.get("session") or one.get("session") != other.get("session"):
+        return False
+    numbers = [_NUMBER.fullmatch(str(header.get("msg_id"))) for header in (one, other)]
+    if numbers[0] and numbers[1] and numbers[0][1] == numbers[1][1] and int(numbers[0][2]) > int(numbers[1][2]):
         return False
     try:
         dates = [datetime.fromisoformat(str(header.get("date")).replace("Z", "+00:00")) for header in (one, other)]
-        return dates[0] < dates[1]
+        return 0 < (dates[1] - dates[0]).total_seconds() < _ON_ITS_WAY_SECONDS
     except (ValueError, TypeError):
         return False

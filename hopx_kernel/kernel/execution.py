@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..config import HopxConfig, trust_remedy
-from ..errors import HopxKernelError, SandboxLostError
+from ..errors import HopxKernelError, LocalProtocolError, SandboxLostError
 from ..progress import ProgressOptions, RunDisplay, find_front_end
 from ..progress.options import FrontEnd
 from ..protocol import Message
@@ -289,7 +289,7 @@ class Cells:
 
         async def ask(content: dict[str, Any]) -> None:
             assert self._group is not None
-            self._group.start_soon(self._answer_question, request, content)
+            self._group.start_soon(self._answer_question, output, content)
 
         spool = None
         if self._limit_bytes is not None:
@@ -325,14 +325,14 @@ class Cells:
     async def _ask_person(self, output: RunOutput, content: dict[str, Any]) -> str | None:
         return await self._ask(output.request, self.trust.text(content["prompt"]), content["password"])
 
-    async def _answer_question(self, request: Request, content: dict[str, Any]) -> None:
+    async def _answer_question(self, output: RunOutput, content: dict[str, Any]) -> None:
         try:
-            value = await self._ask(request, content["prompt"], content["password"])
-            session = self.keeper.current
-            if value is not None and session is not None:
-                await session.send(Message("input_reply", {"value": value}, parent_id=request.msg_id))
-        except Exception as exc:  # noqa: BLE001 - in a task group that holds the whole kernel
-            # A run whose sandbox is lost ends by itself, and says so; one that waits for this answer can be interrupted.
+            while (value := await self._ask(output.request, content["prompt"], content["password"])) is not None:
+                try:
+                    return await self._send(Message("input_reply", {"value": value}, parent_id=output.request.msg_id))
+                except LocalProtocolError as exc:  # it is too large: the code waits for another
+                    output.publish_stream("stderr", f"The answer could not be given to the code: {exc}\n")
+        except Exception as exc:  # noqa: BLE001 - in a task group that holds the kernel; lost runs end by themselves
             _log.warning("An answer did not reach the sandbox: %s", exc)
 
     async def _on_event(self, event: Message) -> None:

@@ -30,6 +30,7 @@ from .jsonable import safe_str
 from .loop import drive, make_loop
 from .outlet import Outlet
 from .protection import confine_signals, give_way
+from .questions import no_answer
 from .services import Services
 from .shared_page import SharedPage
 from .streams import OutputStream
@@ -208,18 +209,24 @@ class Interpreter:
             limits.with_room(self._cells.append, message)
             limits.with_room(self._start_cell)
             return
+        is_query = message.msg_type in self._queries
+        if is_query and self._interrupts.is_stop_behind:
+            self._reply(message, {"status": "ok", **no_answer(message)})
+            return
         self._interrupts.install()
-        self._interrupts.code_runs = True
+        self._interrupts.code_runs, self._interrupts.asks = True, is_query
         try:
-            if message.msg_type in self._queries:
+            if is_query:
                 self._answer(message)
             else:
                 self._comms.handle(message, idle=self._run is None)
         except KeyboardInterrupt:
-            pass  # of a question: the supervisor answers it in a moment
+            self._interrupts.code_runs = self._interrupts.asks = False
+            if is_query:
+                self._reply(message, {"status": "ok", **no_answer(message)})
         finally:
-            self._interrupts.code_runs = False
-            if message.msg_type not in self._queries:
+            self._interrupts.code_runs = self._interrupts.asks = False
+            if not is_query:
                 self._comms.tell_idle(message)
 
     # ------------------------------------------------------------------ running a cell
@@ -311,12 +318,15 @@ class Interpreter:
             except BaseException as exc:  # an exit too: of an object of the user's that was asked for its names
                 evalue = " ".join(filter(None, (safe_str(exc), limits.explain(exc))))
                 content = {"status": "error", "ename": type(exc).__name__, "evalue": evalue, "traceback": []}
-            reply = message.msg_type.replace("_request", "_reply")
             try:
-                self._outlet.send(Message(reply, content, parent_id=message.msg_id))
+                self._reply(message, content)
             except LocalProtocolError as exc:  # it is too large
                 content = {"status": "error", "ename": type(exc).__name__, "evalue": str(exc), "traceback": []}
-                self._outlet.send(Message(reply, content, parent_id=message.msg_id))
+                self._reply(message, content)
+
+    def _reply(self, query: Message, content: Dict[str, Any]) -> None:
+        reply = query.msg_type.replace("_request", "_reply")
+        self._outlet.send(Message(reply, content, parent_id=query.msg_id))
 
     def _complete(self, message: Message) -> Dict[str, Any]:
         code, cursor_pos, own = message.content["code"], message.content["cursor_pos"], message.content.get("own")

@@ -4,7 +4,8 @@ While the main thread is inside `Interrupts.deferred`, a SIGINT waits until it l
 `KeyboardInterrupt` in whatever Python code runs, or, while the event loop waits for a suspended cell, cancels the cell.
 
 A SIGINT of the supervisor's is meant for one run, whose number stands in the `SharedPage` before the signal is sent: one
-that comes late, between two runs or in the next, does nothing.
+that comes late, between two runs or in the next, does nothing. One for a run that is to come, which code of no run
+keeps from beginning (a callback, a question about an object), is for that code too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ __all__ = ["Interrupts"]
 #: How long a run may take to notice a signal before it gets another, in seconds.
 _PAUSES = (0.005, 0.005, 0.01, 0.02, 0.05)
 
+#: How often, and how many seconds apart, a question is interrupted that goes on: what asks for names catches much.
+_INSISTENCES, _INSISTENCE_SECONDS = 100, 0.02
+
 #: How long a signal may be on its way, in seconds.
 _LATE_SECONDS = 1.0
 
@@ -39,6 +43,8 @@ class Interrupts:
     ----------
     code_runs : bool
         Whether the main thread is in user code (of a cell, a comm callback).
+    asks : bool
+        Whether the main thread answers a question about user code's objects: interrupted once, it is to end.
     waits : bool
         Whether the main thread waits in the event loop for something to happen.
     early : bool
@@ -55,6 +61,7 @@ class Interrupts:
 
     def __init__(self, page: SharedPage) -> None:
         self.code_runs = False
+        self.asks = False
         self.waits = False
         self.early = False
         self.is_forked = False
@@ -67,8 +74,10 @@ class Interrupts:
         self._pending = False
         self._count = 0
         self._raised = False
-        #: The run that interrupts are for, 0 for code of no run; and how many of those asked for it has noticed.
-        self._number = self._noticed = 0
+        #: The run that goes, 0 for code of no run, and the last that has begun.
+        self._number = self._begun = 0
+        #: The run that interrupts are for, and how many of those asked for it has noticed.
+        self._target = self._noticed = 0
         #: How many signals were sent from here, how many have come of all, and when the last was sent from here.
         self._reminders = self._taken = 0
         self._reminded_at = 0.0
@@ -83,6 +92,7 @@ class Interrupts:
     def begin_run(self, number: int) -> None:
         """Note the run that interrupts are for from here on."""
         self._pending = False
+        self._begun = number
         self._set_number(number)
         self.early = self._noticed > 0
 
@@ -95,7 +105,21 @@ class Interrupts:
     def _set_number(self, number: int) -> None:
         asked = self._page.asked(number)
         self._page.notice(number, asked)
-        self._number, self._noticed = number, asked
+        self._number = self._target = number
+        self._noticed = asked
+
+    def _find_target(self) -> int:
+        """The run that an interrupt is for now: the one that goes, or one that is to begin when code of no run has ended."""
+        asked = self._page.asked_number
+        return asked if not self._number and asked > self._begun else self._number
+
+    @property
+    def is_stop_behind(self) -> bool:
+        """Whether a run is to stop that has not begun: nothing that it would have to wait for needs to begin."""
+        return self._find_target() != self._number
+
+    def _count_noticed(self, number: int) -> int:
+        return self._noticed if number == self._target else 0
 
     def ask(self, number: int) -> None:
         """Have a run stopped by which a SIGINT may have gone unnoticed: merged with another, or just as it began to wait.
@@ -103,21 +127,33 @@ class Interrupts:
         For the thread that reads requests.
         """
         self._end_system_calls()
-        if self._fruitless == (number, self._noticed):
-            return  # it does not listen, and there may be hundreds of these
-        noticed, index = self._noticed, 0
-        while index < len(_PAUSES):
-            time.sleep(_PAUSES[index])  # nearly always it has been noticed by then
-            # A handler of the user's may count them.
-            if self._number != number or signal.getsignal(signal.SIGINT) != self._handle:
-                return
-            if self._noticed != noticed:
-                noticed, index = self._noticed, 0
-            if noticed >= self._page.asked(number) or self._main is None:
-                return
+        self._remind(number)
+        for _ in range(_INSISTENCES):
+            if not (self.asks and self._raised):
+                break
+            self._signal_main()
+            time.sleep(_INSISTENCE_SECONDS)
+
+    def _signal_main(self) -> None:
+        if self._main is not None:
             self._reminders += 1
             self._reminded_at = time.monotonic()
             signal.pthread_kill(self._main, signal.SIGINT)
+
+    def _remind(self, number: int) -> None:
+        noticed, index = self._count_noticed(number), 0
+        if self._fruitless == (number, noticed):
+            return  # it does not listen, and there may be hundreds of these
+        while index < len(_PAUSES):
+            time.sleep(_PAUSES[index])  # nearly always it has been noticed by then
+            # A handler of the user's may count them.
+            if self._find_target() != number or signal.getsignal(signal.SIGINT) != self._handle:
+                return
+            if self._count_noticed(number) != noticed:
+                noticed, index = self._count_noticed(number), 0
+            if noticed >= self._page.asked(number):
+                return
+            self._signal_main()
             index += 1
         self._fruitless = (number, noticed)
 
@@ -127,6 +163,15 @@ class Interrupts:
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
         self._end_system_calls()
+        if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            self._unblock()
+
+    def _unblock(self) -> None:
+        """Let SIGINT through to this thread again, which user code has left blocked; what was held back is too late."""
+        noticed = self._noticed
+        with self:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+            self._pending = self._pending and self._noticed != noticed
 
     def _end_system_calls(self) -> None:
         """Have SIGINT end a wait, as Python has it: libraries such as polars let system calls go on after signals."""
@@ -164,8 +209,10 @@ class Interrupts:
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
         del signum
-        if not self._is_meant():
+        if not self._is_meant() and not (self.asks and self._raised):
             return
+        if self.is_stop_behind and not self.code_runs and not self._is_user_code(frame):
+            return  # nothing is in the way of that run, which will see by itself that it is to stop
         self._count += 1
         if self._depth:
             self._pending = True
@@ -179,9 +226,11 @@ class Interrupts:
         was for a run that has ended; it would stop the code's clean-up, or the next run. Any other is the code's own.
         """
         sent = self._page.signals + self._reminders
-        if self._noticed < self._page.asked(self._number):
-            self._noticed += 1
-            self._page.notice(self._number, self._noticed)
+        number = self._find_target()
+        noticed = self._count_noticed(number)
+        if noticed < self._page.asked(number):
+            self._target, self._noticed = number, noticed + 1
+            self._page.notice(number, self._noticed)
             self._taken = min(self._taken + 1, sent)
             return True
         if self._taken >= sent:
@@ -238,7 +287,7 @@ class Interrupts:
     def reset_after_fork(self) -> None:
         """In a forked child: no section is open, and the only thread is the main one."""
         self.is_forked = True
-        self._page, self._number, self._noticed = SharedPage(), 0, 0  # the other is the parent's
+        self._page, self._number, self._target, self._noticed = SharedPage(), 0, 0, 0  # the other is the parent's
         self._reminders = self._taken = 0
         self._depth, self._pending = 0, False
         self._main = threading.get_ident()

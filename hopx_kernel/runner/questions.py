@@ -9,7 +9,7 @@ from ..protocol.frames import dump_message
 from ..protocol.messages import Message
 from .outbox import Outbox
 
-__all__ = ["Questions"]
+__all__ = ["Questions", "no_answer"]
 
 #: How long the interpreter may take before the supervisor says that there is no answer: it may hold the GIL for long.
 ANSWER_SECONDS = 10.0
@@ -54,7 +54,12 @@ class Questions:
         for msg_id, (message, until) in list(self._open.items()):
             if now >= until:
                 del self._open[msg_id]
-                content = dict(_NO_ANSWER[message.msg_type])
-                if message.msg_type == "complete_request":
-                    content["cursor_start"] = content["cursor_end"] = message.content["cursor_pos"]
-                self._outbox.reply(message.msg_type, msg_id, content)
+                self._outbox.reply(message.msg_type, msg_id, no_answer(message))
+
+
+def no_answer(message: Message) -> Dict[str, Any]:
+    """The content of the reply, without its status, to a question that there is no answer to."""
+    content = dict(_NO_ANSWER[message.msg_type])
+    if message.msg_type == "complete_request":
+        content["cursor_start"] = content["cursor_end"] = message.content["cursor_pos"]
+    return content

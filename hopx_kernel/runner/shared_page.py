@@ -45,6 +45,11 @@ class SharedPage:
 
     # ------------------------------------------------------------------ the interpreter's
 
+    @property
+    def asked_number(self) -> int:
+        """The run that was asked to stop last."""
+        return self._words[_ASKED] >> _COUNT_BITS
+
     def asked(self, number: int) -> int:
         """How often a run was asked to stop."""
         word = self._words[_ASKED]

@@ -63,8 +63,7 @@ class Stops:
         # Told first: the signal finds there whom it is for.
         process.page.ask(number)
         process.interrupt()
-        if number:
-            self._keeper.send(dump_message(Message("_interrupt", {"number": number})))
+        self._keeper.send(dump_message(Message("_interrupt", {"number": number})))
 
     def answer(self, msg_id: str, **content: object) -> None:
         """Answer a request."""

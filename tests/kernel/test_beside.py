@@ -144,6 +144,18 @@ def test_interrupt_while_the_sandbox_starts(kernel: Kernel, name: str) -> None:
     assert ok(kernel.run(f"%%sandbox {name}\nprint('next')")).text() == "next\n"
 
 
+def test_interrupt_of_a_copy_is_one_there_too(kernel: Kernel, name: str) -> None:
+    ok(kernel.run(f"%%sandbox {name}\n1"))
+    ok(kernel.run("import numpy; large = numpy.zeros(1 << 24)"))
+    for _ in range(3):
+        msg_id = kernel.send(f"%%sandbox {name} -i large\nprint('never')")
+        kernel.collect(msg_id, lambda message: message["msg_type"] in ("comm_open", "display_data"), with_reply=False)
+        assert kernel.interrupt()["stopped"]
+        outcome = kernel.collect(msg_id)
+        assert outcome.content["ename"] == "KeyboardInterrupt" and outcome.text() == ""
+    assert ok(kernel.run(f"%%sandbox {name}\nprint('next')")).text() == "next\n"
+
+
 def test_ten_interrupts_of_one_cell_do_no_harm(kernel: Kernel, name: str) -> None:
     ok(kernel.run(f"%%sandbox {name}\nimport time; there = 2"))
     msg_id = kernel.send(f"%%sandbox {name}\nprint('started', flush=True)\ntime.sleep(60)")

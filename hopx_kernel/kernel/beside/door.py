@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import anyio
 from IPython.core.error import UsageError
 
-from ...errors import HopxKernelError, RemoteExecutionError, SandboxError, SandboxTimeoutError
+from ...errors import HopxKernelError, LocalProtocolError, RemoteExecutionError, SandboxError, SandboxTimeoutError
 from ...library import bridge
 from ...library.runs import SandboxRun
 from ...magics.commands import Commands
@@ -22,7 +22,7 @@ from ..crossing import Crossing
 from .carry import MagicBasket, MagicSink, MagicSource, ask
 from .service import Ask
 from .showing import Showing, Tasks
-from .use import Use
+from .use import InterruptedUseError, Use
 
 __all__ = ["KernelDoor", "serve"]
 
@@ -42,7 +42,7 @@ def serve(door: KernelDoor, registry: Registry) -> dict[str, Any]:
             commands.manage(begin.line)
             return {"status": "ok", "result": None}
         return {"status": "ok", "result": commands.run_cell(begin.line, begin.cell)}
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, InterruptedUseError):
         return _error("KeyboardInterrupt", "", [])
     except SandboxTimeoutError as exc:
         return {**_error_of(exc), "output": exc.output, "alive": exc.alive}
@@ -150,9 +150,11 @@ class KernelDoor(Door):
     async def answer_input(self, run: SandboxRun, content: dict[str, Any]) -> None:
         """Put a question of a run to the person. Runs in the main loop."""
         try:
-            value = await self._person(self.use.output, content)
-            if value is not None:
-                await run.send_input_async(value)
+            while (value := await self._person(self.use.output, content)) is not None:
+                try:
+                    return await run.send_input_async(value)
+                except LocalProtocolError as exc:  # it is too large: the code waits for another
+                    self.use.output.publish_stream("stderr", f"The answer could not be given to the code: {exc}\n")
         except HopxKernelError as exc:
             # A run whose sandbox is lost ends by itself, and says so.
             _log.info("An answer did not reach the sandbox: %s", exc)

@@ -15,7 +15,7 @@ from ..output import RunOutput
 if TYPE_CHECKING:
     from ...library.runs import SandboxRun
 
-__all__ = ["Answer", "Begin", "Tell", "Use"]
+__all__ = ["Answer", "Begin", "InterruptedUseError", "Tell", "Use"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,10 @@ Tell = Callable[[dict[str, Any], tuple[bytes, ...]], "Future[None]"]
 
 #: Interrupts what a use runs; gives the content of an ``interrupt_reply``.
 Interrupt = Callable[[], Awaitable["dict[str, Any]"]]
+
+
+class InterruptedUseError(SandboxError):
+    """What a use waited for was given up, since it was interrupted."""
 
 
 def _get(content: dict[str, Any], key: str, kind: type[T]) -> T:
@@ -188,7 +192,7 @@ class Use:
         """Stop what it does; gives the content of an ``interrupt_reply``."""
         if self.on_interrupt is not None:
             return await self.on_interrupt()
-        self._stop(SandboxError("interrupted"), for_good=False)
+        self._stop(InterruptedUseError("interrupted"), for_good=False)
         return {"status": "ok", "stopped": True, "kept": True}
 
     @property
