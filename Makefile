@@ -11,6 +11,8 @@ ARGS ?=
 WORKERS ?= 2
 # JupyterLab asks root to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# A browser that JupyterLab opens shows the notebook; this is for the addresses that it prints where there is none.
+AT_NOTEBOOK := --LabApp.default_url=/lab/tree/welcome.ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help lab dashboard test lint lowest doctor bench clean frontend chromium
@@ -20,7 +22,7 @@ help:
 
 lab: $(VENV)/.lab
 	@$(BIN)/python -m hopx_kernel doctor || true
-	$(BIN)/jupyter lab $(AS_ROOT) examples/welcome.ipynb $(ARGS)
+	$(BIN)/jupyter lab $(AS_ROOT) examples/welcome.ipynb $(AT_NOTEBOOK) $(ARGS)
 
 dashboard: $(VENV)/.voila
 	$(BIN)/voila examples/dashboard.ipynb $(ARGS)

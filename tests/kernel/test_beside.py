@@ -16,6 +16,7 @@ import pytest
 from tests.magics.client import complete, ok
 
 from .client import PATIENT, TIMEOUT, Kernel, kill_all
+from .test_life import sandbox_processes, wait_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -177,6 +178,16 @@ def test_sandboxes_outlive_the_interpreter_that_made_them(fresh_kernel: Kernel) 
     ok(fresh_kernel.run("%%sandbox\nx = 1"))
     fresh_kernel.run("import os; os._exit(3)")
     assert ok(fresh_kernel.run("%%sandbox\nprint(x)")).text() == "1\n"
+
+
+def test_sandboxes_go_with_the_kernel_that_is_restarted(fresh_kernel: Kernel) -> None:
+    ok(fresh_kernel.run("%%sandbox\nx = 1\nimport subprocess; p = subprocess.Popen(['sleep', '3600'])"))
+    before = sandbox_processes(fresh_kernel)
+    fresh_kernel.manager.restart_kernel()
+    fresh_kernel.client.wait_for_ready(timeout=TIMEOUT)
+    assert wait_gone(before) == []
+    assert "no sandbox yet" in ok(fresh_kernel.run("%sandbox")).text()
+    assert fresh_kernel.run("%%sandbox\nx").content["evalue"] == "NameError: name 'x' is not defined"
 
 
 def test_sandboxes_outlive_the_sandbox_that_made_them(fresh_kernel: Kernel) -> None:

@@ -60,6 +60,17 @@ def test_papermill_runs_a_notebook_with_parameters(tmp_path: Path) -> None:
     assert result.cells[-1].outputs[0].data["text/plain"] == "70"
 
 
+def test_papermill_is_told_the_kernel_on_its_command_line(tmp_path: Path) -> None:
+    book = notebook("import socket; socket.gethostname()")
+    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "notebook.ipynb")
+    command = [sys.executable, "-m", "papermill", "-k", "hopx", "notebook.ipynb", "result.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    result = nbformat.read(tmp_path / "result.ipynb", as_version=4)
+    assert result.cells[-1].outputs[0].data["text/plain"] == "'sandbox'"
+
+
 def test_console_runs_a_cell_and_an_input() -> None:
     env = {**os.environ, "TERM": "dumb", "PROMPT_TOOLKIT_NO_CPR": "1"}
     argv = ["-m", "jupyter_console", "--kernel=hopx", "--ZMQTerminalInteractiveShell.simple_prompt=True"]
