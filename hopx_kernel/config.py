@@ -120,7 +120,8 @@ class HopxConfig(Configurable):
     ).tag(config=True)
     disk_limit = ByteSize(
         _DEFAULTS.disk_bytes,
-        help="Size of each writable directory of a local sandbox, in bytes or with a unit; None: no limit.",
+        help="""Size of each writable directory of a local sandbox, in bytes or with a unit; None: no limit but that all
+        together have no more than seven eighths of `memory_limit`.""",
     ).tag(config=True)
     network = Bool(False, help="Whether code in a local sandbox may use the network.").tag(config=True)
     max_sandboxes_beside = Integer(

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-from .causes import are_sized
+from .causes import SHARED_MEMORY, WRITABLE, are_sized
 from .usage import read_text
 
 __all__ = ["Counters", "Holdings", "find_own_directories", "free_shared_memory", "measure"]
@@ -21,7 +21,7 @@ __all__ = ["Counters", "Holdings", "find_own_directories", "free_shared_memory",
 _COUNTERS = "/run/hopx/memory."
 
 #: Directories that are kept in memory and outlive the processes; and the one that goes with them.
-_FILES, _SHARED = ("/workspace", "/app", "/tmp"), "/dev/shm"
+_FILES, _SHARED = WRITABLE, SHARED_MEMORY
 
 #: What the kernel keeps for an empty file, in bytes.
 _FILE_BYTES = 1280

@@ -50,10 +50,6 @@ _STACKS_PART, _LEAST_STACK = 2, 1 << 20
 #: How often our own work is tried, and the seconds in between, in which threads that take all memory come to its end.
 _TRIES, _PAUSE_SECONDS = range(10), 0.01
 
-#: Directories in a sandbox that have a size of their own.
-WRITABLE, SHARED_MEMORY = ("/workspace", "/app", "/tmp"), "/dev/shm"
-SIZED = (*WRITABLE, SHARED_MEMORY)
-
 #: Each limit that an error can name, and the options that set it: the kernel's and the library's.
 OPTIONS = {
     "memory": ("memory_limit", "memory_bytes"),
@@ -273,8 +269,8 @@ def limit_of(exc: Optional[BaseException]) -> str:
         return "" if options.memory_bytes is None else "memory"
     if code == errno.EMFILE and options.open_files is not None:
         return "open_files"
-    if code == errno.ENOSPC and options.disk_bytes is not None:
-        return "disk" if causes.are_sized(WRITABLE, options.disk_bytes) or _find_full() else ""
+    if code == errno.ENOSPC:
+        return _limit_of_files()
     if code == errno.EAGAIN:  # of a fork; and of much else that has to do with no limit
         return "processes" if _is_crowded() else ""
     if isinstance(exc, RuntimeError) and "can't start new thread" in safe_str(exc):
@@ -294,9 +290,21 @@ def _limit_of_threads() -> str:
     return "" if _options[0].memory_bytes is None else "memory"
 
 
+def _limit_of_files() -> str:
+    """What the size of a full directory comes from; of one that has room again, as each has the same."""
+    size, found = _options[0].disk_bytes, _find_full()
+    if found is None and (size is None or not causes.are_sized(causes.WRITABLE, size)):
+        return ""
+    where, what = found or (causes.WRITABLE[0], "bytes")
+    is_of_memory = _options[0].memory_bytes is not None and (size is None or causes.size_of(where, what, size)[1])
+    return "memory" if is_of_memory else "disk"
+
+
 def _find_full() -> Optional[Tuple[str, str]]:
     options = _options[0]
-    return causes.find_full((*SIZED, options.cwd), options.disk_bytes or 0)
+    if options.disk_bytes is None:
+        return causes.find_full(causes.SIZED, options.memory_bytes or 0)
+    return causes.find_full((*causes.SIZED, options.cwd), options.disk_bytes)
 
 
 def _is_crowded() -> bool:
@@ -328,28 +336,38 @@ def explain(exc: Optional[BaseException]) -> str:
     """Which limit of the sandbox an exception comes from, as a sentence; ``""`` when from none."""
     options = _options[0]
     limit = limit_of(exc)
+    if limit in ("disk", "memory") and isinstance(exc, OSError) and exc.errno == errno.ENOSPC:
+        return _explain_full(limit)
     if limit == "memory":
         return f"The sandbox's memory limit of {format_bytes(options.memory_bytes or 0)} was reached {_option(limit)}."
     if limit == "open_files":
         return f"The sandbox's limit of {options.open_files} open files was reached {_option(limit)}."
-    if limit == "disk":
-        where, what = _find_full() or ("", "")
-        if where == SHARED_MEMORY:
-            return f"The sandbox's shared memory, {SHARED_MEMORY}, is full (a quarter of option {OPTIONS[limit][0]})."
-        if what == "files":
-            return f"{where} holds as many files as its size allows {_option(limit)}."
-        full = f": {where} is full" if where else ""
-        return (
-            f"The sandbox's disk limit of {format_bytes(options.disk_bytes or 0)} was reached{full} {_option(limit)}."
-        )
     if limit == "processes":
         return f"The sandbox's limit of {options.processes} processes was reached {_option(limit)}."
     return ""
 
 
+def _explain_full(limit: str) -> str:
+    where, what = _find_full() or ("", "")
+    if limit == "memory":
+        whole = format_bytes(_options[0].memory_bytes or 0)
+        text = f"The sandbox's memory limit of {whole} has no room for more files"
+        if where:
+            size, _ = causes.size_of(where, what, 0)
+            text += f": {where} is full with {format_bytes(size) if what == 'bytes' else f'{size} of them'}, its part"
+        return f"{text} {_option(limit)}."
+    if where == causes.SHARED_MEMORY:
+        return f"The sandbox's shared memory, {where}, is full (a quarter of option {OPTIONS[limit][0]})."
+    if what == "files":
+        return f"{where} holds as many files as its size allows {_option(limit)}."
+    full = f": {where} is full" if where else ""
+    size_text = format_bytes(_options[0].disk_bytes or 0)
+    return f"The sandbox's disk limit of {size_text} was reached{full} {_option(limit)}."
+
+
 def explain_command(code: int) -> str:
     """What to add to a shell command's output, given its exit code; ``""`` where no directory is full."""
-    if not code or _options[0].disk_bytes is None or _find_full() is None:
+    if not code or _find_full() is None:
         return ""
     return explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 

@@ -22,6 +22,9 @@ __all__ = ["OVERHEAD_BYTES", "Cgroup", "Place", "find_place"]
 #: that reach the bound itself would leave the next interpreter, which is to remove them, no room to start.
 OVERHEAD_BYTES, OWN_PROCESSES = 256 << 20, 16
 
+#: Of that in version 1, which counts TCP's buffers apart: what they may have.
+_TCP_BYTES = 64 << 20
+
 #: Where a sandbox sees its group's counters, under names that are the same for both versions.
 COUNTERS_DIRECTORY = "/run/hopx/memory"
 
@@ -101,14 +104,18 @@ class Cgroup:
 
     def _set(self, controller: str, limit: int) -> None:
         directory = self.directories[controller]
-        names = _LIMITS[self.version][controller]
-        for index, name in enumerate(names):
+        first, *others = _LIMITS[self.version][controller]
+        tcp = _TCP_BYTES if _TCP_LIMIT in others else 0
+        values = {_TCP_LIMIT: tcp, "memory.swap.max": 0}
+        _write(os.path.join(directory, first), str(limit - tcp))
+        held = int(_read(os.path.join(directory, first)))
+        for name in others:
             try:
-                _write(os.path.join(directory, name), str(limit) if "swap.max" not in name else "0")
-            except OSError:
-                if not index:
-                    raise  # the others are of swap, which a kernel may not count
-        self.limits[controller] = int(_read(os.path.join(directory, names[0])))
+                _write(os.path.join(directory, name), str(values.get(name, limit - tcp)))
+                held += int(_read(os.path.join(directory, name))) if name == _TCP_LIMIT else 0
+            except (OSError, ValueError):
+                continue  # of swap and of TCP, which a kernel may not count
+        self.limits[controller] = held
 
     def take(self, pid: int) -> None:
         """Take a process in, and all that come from it: those that it starts from then on are in it by themselves.
@@ -180,9 +187,11 @@ class Cgroup:
                 time.sleep(0.001)
 
 
+_TCP_LIMIT = "memory.kmem.tcp.limit_in_bytes"
+
 #: The files that limits are written to; the first one counts.
 _LIMITS = {
-    1: {"memory": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"), "pids": ("pids.max",)},
+    1: {"memory": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", _TCP_LIMIT), "pids": ("pids.max",)},
     2: {"memory": ("memory.max", "memory.swap.max"), "pids": ("pids.max",)},
 }
 

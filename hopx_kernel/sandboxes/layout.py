@@ -21,10 +21,11 @@ __all__ = [
     "inode_limit",
     "layout_arguments",
     "mount_table",
+    "size_limit",
     "writable_arguments",
 ]
 
-#: Writable, each a tmpfs of its own.
+#: Writable, each a tmpfs of its own; the runner knows them too.
 WRITABLE_DIRECTORIES = ("/workspace", "/app", "/tmp", "/dev/shm")
 
 _FOR_EVERYBODY = ("/tmp", "/dev/shm")
@@ -33,7 +34,15 @@ _FOR_EVERYBODY = ("/tmp", "/dev/shm")
 #: one directory may take that way.
 _INODE_BYTES, _INODES_SHARE = 1024, 16
 
-#: A file for so many bytes of a directory's size are enough for anybody.
+#: What it takes at most, with the longest name; and as much of that, of all files together, needs no room in
+#: `memory_bytes`: the sandbox's control group has more than twice of it beside, the rest of it for the next interpreter.
+_WHOLE_INODE_BYTES, _INODES_BESIDE = 1536, 96 << 20
+
+#: The 64ths of the memory that the content of each directory's files may take: seven eighths together, so that they leave
+#: the next interpreter room to remove them. What has filled a sandbox's memory for good could not be undone from inside.
+_PARTS, _WHOLE = {"/workspace": 21, "/app": 7, "/tmp": 21, "/dev/shm": 7}, 64
+
+#: A file for so many bytes of a directory's size are enough for anybody; the runner's limits.py knows it too.
 _BYTES_PER_INODE = 8192
 
 #: On PATH before all others: ``pip``, and the interpreter where its own directory does not call it ``python``.
@@ -109,7 +118,7 @@ def writable_arguments(options: SandboxOptions, at: str = "") -> list[str]:
     """Arguments that make the writable directories, below `at`."""
     arguments = []
     for path in WRITABLE_DIRECTORIES:
-        size = _size(options, path)
+        size = size_limit(options, path)
         arguments += [] if size is None else ["--size", str(size)]
         arguments += ["--perms", _mode(path), "--tmpfs", at + path]
     return arguments
@@ -119,7 +128,7 @@ def mount_table(options: SandboxOptions, at: str) -> str:
     """The writable directories below `at` in the form of fstab(5), with the limit that bubblewrap knows no word for."""
     lines = []
     for path in WRITABLE_DIRECTORIES:
-        limits = {"size": _size(options, path), "nr_inodes": inode_limit(options), "mode": _mode(path)}
+        limits = {"size": size_limit(options, path), "nr_inodes": inode_limit(options), "mode": _mode(path)}
         given = [f"{name}={value}" for name, value in limits.items() if value is not None]
         lines.append(f"hopx {at}{path} tmpfs nosuid,nodev,{','.join(given)} 0 0\n")
     return "".join(lines)
@@ -135,10 +144,15 @@ def inode_limit(options: SandboxOptions) -> int | None:
     return max(min(limits), 1024) if limits else None
 
 
-def _size(options: SandboxOptions, path: str) -> int | None:
-    if options.disk_bytes is None:
-        return None
-    return max(options.disk_bytes // 4, 1 << 16) if path == "/dev/shm" else options.disk_bytes
+def size_limit(options: SandboxOptions, path: str) -> int | None:
+    """How many bytes a writable directory may hold; None for what the kernel allows."""
+    sizes = []
+    if options.disk_bytes is not None:
+        sizes.append(options.disk_bytes // 4 if path == "/dev/shm" else options.disk_bytes)
+    if options.memory_bytes is not None:
+        inodes = (inode_limit(options) or 0) * len(WRITABLE_DIRECTORIES) * _WHOLE_INODE_BYTES
+        sizes.append((options.memory_bytes - max(inodes - _INODES_BESIDE, 0)) // _WHOLE * _PARTS[path])
+    return max(min(sizes), 1 << 16) if sizes else None
 
 
 def _mode(path: str) -> str:

@@ -22,7 +22,7 @@ from .bwrap import bundled_bwrap
 from .control import Control, ProcessStatus
 from .diagnosis import diagnose, is_unfit
 from .init_process import InitProcess
-from .layout import inode_limit
+from .layout import WRITABLE_DIRECTORIES, inode_limit, size_limit
 from .options import SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe
 from .spawn import RUNNER_PATH, Spawned, spawn
@@ -290,10 +290,8 @@ class LocalSandbox(BaseSandbox):
     def _file_error(self, code: int, path: str) -> OSError:
         if code < 0:
             return OSError(errno.EIO, f"the copy was ended by signal {-code}", path)
-        if code == errno.ENOSPC and self.options.disk_bytes is not None:
-            limit, files = self.options.disk_bytes, inode_limit(self.options)
-            room = f"{limit} bytes in each writable directory, and {files} files"
-            return OSError(code, f"No space left: disk_bytes allows {room}", path)
+        if code == errno.ENOSPC and (words := _explain_full(self.options, path)):
+            return OSError(code, f"No space left: {words}", path)
         if code in (errno.EINVAL, errno.ENXIO):
             return OSError(code, "it is a device, a pipe or a socket, not an ordinary file", path)
         return OSError(code, os.strerror(code), path)
@@ -342,6 +340,17 @@ async def _clear_after(spawned: Spawned) -> None:
         spawned.kill_group()
     finally:
         os.close(bwrap)
+
+
+def _explain_full(options: SandboxOptions, path: str) -> str:
+    """How much the directory of a path may hold, and by which limit; nothing of a path that is in none."""
+    at = os.path.normpath(os.path.join("/workspace", path))
+    for directory in WRITABLE_DIRECTORIES:
+        size = size_limit(options, directory)
+        if size is not None and f"{at}/".startswith(f"{directory}/"):
+            by = "disk_bytes" if size in (options.disk_bytes, (options.disk_bytes or 0) // 4) else "memory_bytes"
+            return f"{by} allows {size} bytes in {directory}, and {inode_limit(options)} files"
+    return ""
 
 
 def _explain_end(spawned: Spawned) -> str:

@@ -39,7 +39,8 @@ class SandboxOptions:
         Memory that one process may allocate, and the runner's processes together.
     disk_bytes : int, optional
         Size of each writable directory: ``/workspace``, ``/app`` and ``/tmp`` (and a quarter of it for ``/dev/shm``).
-        They live in the host's memory and swap.
+        They live in the host's memory, so that all together have no more than seven eighths of `memory_bytes`: a
+        third of it ``/workspace`` and ``/tmp`` each, and a ninth the others, less what the kernel keeps for many files.
     processes : int, optional
         Processes and threads at one time.
     open_files : int, optional

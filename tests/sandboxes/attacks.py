@@ -79,14 +79,24 @@ while True:
     for at in range(0, 64 << 30, 2 << 20): area[at]
 """
 
-#: Files with bytes, each directory within its own size.
+#: Files with bytes, in every directory, by many processes at once, until all are full.
 FILES = """
-number = 0
-while True:
-    number += 1
-    for directory in ('/tmp', '/app', '/workspace'):
-        try: open(f'{directory}/{number}', 'wb').write(b'x' * (1 << 20))
-        except OSError: pass
+import subprocess
+script = 'for i in $(seq 1000); do dd if=/dev/zero of=$0/$1-$i bs=1M count=64 2>/dev/null || exit; done'
+places = [(directory, str(n)) for n in range(4) for directory in ('/tmp', '/app', '/workspace', '/dev/shm')]
+for writer in [subprocess.Popen(['sh', '-c', script, *place]) for place in places]: writer.wait()
+with open('/tmp/last', 'wb') as file: file.write(b'x' * (1 << 20))
+"""
+
+#: Files with the longest names and hardly a byte, in every directory.
+LONG_NAMES = """
+import os
+last = None
+for directory in ('/tmp', '/app', '/workspace', '/dev/shm'):
+    try:
+        for number in range(10**9): os.mknod(f"{directory}/{'n' * 240}{number}")
+    except OSError as exc: last = exc
+raise last
 """
 
 ALL = {
