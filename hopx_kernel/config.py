@@ -138,6 +138,17 @@ class HopxConfig(Configurable):
     heartbeat_seconds = FiniteFloat(
         5.0, min=0.1, help="Seconds between two signs of life of the sandbox (memory, CPU time)."
     ).tag(config=True)
+    loss_seconds = FiniteFloat(
+        15.0,
+        min=0.0,
+        help="""Seconds after which a sandbox is given up whose silence shows, which it does when three signs of life are
+        missing while a cell waits.""",
+    ).tag(config=True)
+    start_timeout_seconds = FiniteFloat(
+        _DEFAULTS.start_timeout_seconds,
+        min=0.1,
+        help="Seconds that a sandbox may take to start, and then its first interpreter before it is called silent.",
+    ).tag(config=True)
     interrupt_grace_seconds = FiniteFloat(
         2.0, min=0.0, help="Seconds after an interrupt in which a cell must stop; then Interrupt says it did not."
     ).tag(config=True)
@@ -226,6 +237,7 @@ class HopxConfig(Configurable):
             disk_bytes=self.disk_limit,
             processes=self.process_limit or None,
             open_files=self.open_files_limit or None,
+            start_timeout_seconds=self.start_timeout_seconds,
         )
 
     def runner_options(self) -> RunnerOptions:
@@ -236,6 +248,8 @@ class HopxConfig(Configurable):
             open_files=self.open_files_limit or None,
             disk_bytes=self.disk_limit,
             heartbeat_seconds=self.heartbeat_seconds,
+            loss_seconds=self.loss_seconds,
+            start_timeout_seconds=self.start_timeout_seconds,
             interrupt_grace_seconds=self.interrupt_grace_seconds,
             adapt_progress=self.adapt_progress_bars,
             beside=True,

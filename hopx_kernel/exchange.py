@@ -18,6 +18,7 @@ from .errors import ProtocolError, RemoteProtocolError, SandboxLostError, Sandbo
 from .protocol import HostConnection, Message, RunnerOptions
 from .run import Reply, Run
 from .sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
+from .sandboxes.options import START_TIMEOUT_NAMES
 from .sender import Sender
 from .watchdog import Silence, Watchdog
 
@@ -34,9 +35,6 @@ WAITING_BYTES = 16 << 20
 
 #: How long those who take events have once there are no more, in seconds; then runs end without their having taken them.
 LAST_SECONDS = 3.0
-
-#: How long a runner may import things before it has an interpreter, in seconds: it answers between two of them only.
-START_SECONDS = 30.0
 
 #: How much later than a runner should have ended a run at its limit of time the host does so by itself, in seconds: one
 #: that is silent, and one that is there.
@@ -77,7 +75,7 @@ class Exchange:
         self.generation: int | None = None
         self.connection = HostConnection()
         self.sender = Sender(process.stream)
-        self.watchdog = Watchdog(options.heartbeat_seconds, options.loss_seconds)
+        self.watchdog = Watchdog(options.heartbeat_seconds, options.loss_seconds, options.start_timeout_seconds)
         self._sandbox = sandbox
         self._process = process
         self._options = options
@@ -259,9 +257,13 @@ class Exchange:
                 self._wanted = anyio.Event()
                 await self._wanted.wait()
                 continue
-            news = self.watchdog.tick(time.monotonic())
-            if not self._is_reading or (self._last_generation is None and self.watchdog.clock < START_SECONDS):
-                self.watchdog.heard()  # there is more of it than anybody takes; or it is importing
+            is_starting = self._last_generation is None
+            news = self.watchdog.tick(time.monotonic(), is_starting)
+            if not self._is_reading:
+                self.watchdog.heard()  # there is more of it than anybody takes
+            elif news is Silence.LOST and is_starting:
+                limit = self._options.start_timeout_seconds
+                await self._give_up(f"its interpreter has not started within {limit:g} s ({START_TIMEOUT_NAMES})")
             elif news is Silence.LOST:
                 await self._give_up(f"it has said nothing for {self.watchdog.silent_seconds:.0f} s")
             elif news is not Silence.NOTHING:
@@ -290,7 +292,9 @@ class Exchange:
         if run.began is None:
             run.began = clock
         over = clock - run.began - run.timeout_seconds - self._options.interrupt_grace_seconds
-        if over >= (SILENT_LATE_SECONDS if self.watchdog.silent_seconds >= SILENT_LATE_SECONDS else LATE_SECONDS):
+        # While it starts, a silence says nothing yet.
+        is_silent = self._last_generation is not None and self.watchdog.silent_seconds >= SILENT_LATE_SECONDS
+        if over >= (SILENT_LATE_SECONDS if is_silent else LATE_SECONDS):
             run.is_late = True
             await self._give_up(f"the run's limit of {run.timeout_seconds:g} s has passed, and it was not ended")
 

@@ -24,8 +24,9 @@ from .sandboxes.base import BaseSandbox, SandboxProcess
 
 __all__ = ["EventHandler", "Run", "Session"]
 
-#: How long a runner may take to say hello, in seconds: importing IPython from a cold disk takes a few.
-HELLO_TIMEOUT_SECONDS = 60.0
+#: How long a runner may take to say hello, in times of `start_timeout_seconds`: one that says nothing at all is given up
+#: after one.
+HELLO_TIMEOUTS = 2
 
 #: How long leaving an `execute` block waits for the code to stop, in seconds.
 INTERRUPT_TIMEOUT_SECONDS = 5.0
@@ -290,11 +291,12 @@ class Session:
         hello = exchange.replies["hello"] = Reply()
         exchange.start(group)
         await exchange.send(exchange.connection.hello("hello"))
-        with anyio.move_on_after(HELLO_TIMEOUT_SECONDS) as scope:
+        seconds = HELLO_TIMEOUTS * self.options.start_timeout_seconds
+        with anyio.move_on_after(seconds) as scope:
             self.runner_info = await hello.wait()
         exchange.replies.pop("hello", None)
         if scope.cancelled_caught:
-            raise SandboxLostError(f"the runner said nothing for {HELLO_TIMEOUT_SECONDS:.0f} s")
+            raise SandboxLostError(f"the runner said no hello within {seconds:g} s")
 
     async def _send_run(self, run: Run, code: str, options: dict[str, Any]) -> None:
         exchange = self._open()

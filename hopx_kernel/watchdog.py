@@ -34,6 +34,9 @@ class Watchdog:
         Time between two heartbeats.
     loss_seconds : float
         How long after a silence has begun to show the runner is given up.
+    start_timeout_seconds : float
+        How long a runner may be silent while it starts, which shows nowhere: it imports things, and speaks between two of
+        them only. One that is silent when this is over is given up at once.
 
     Attributes
     ----------
@@ -43,13 +46,14 @@ class Watchdog:
         How long nothing has come, of the time in which something was waited for.
     """
 
-    def __init__(self, heartbeat_seconds: float, loss_seconds: float) -> None:
+    def __init__(self, heartbeat_seconds: float, loss_seconds: float, start_timeout_seconds: float = 0.0) -> None:
         self.tick_seconds = min(TICK_SECONDS, heartbeat_seconds)
         self.shown_after_seconds = MISSING_HEARTBEATS * heartbeat_seconds
         self.lost_after_seconds = self.shown_after_seconds + loss_seconds
         self.clock = 0.0
         self.silent_seconds = 0.0
         self._heartbeat_seconds = heartbeat_seconds
+        self._start_timeout_seconds = start_timeout_seconds
         self._last_tick: float | None = None
         self._asked_at = 0.0
         self._is_shown = False
@@ -68,7 +72,7 @@ class Watchdog:
         self._last_tick = None
         self.heard()
 
-    def tick(self, now: float) -> Silence:
+    def tick(self, now: float, is_starting: bool = False) -> Silence:
         """Look at the time; something is waited for."""
         passed = 0.0 if self._last_tick is None else min(now - self._last_tick, 2 * self.tick_seconds)
         self._last_tick = now
@@ -78,6 +82,10 @@ class Watchdog:
             self.silent_seconds += passed
             return Silence.ENDED
         self.silent_seconds += passed
+        if is_starting:
+            limit = self._start_timeout_seconds
+            is_lost = self.clock >= limit and self.silent_seconds >= min(limit, self.shown_after_seconds)
+            return Silence.LOST if is_lost else Silence.NOTHING
         if self.silent_seconds >= self.lost_after_seconds:
             return Silence.LOST
         if self.silent_seconds >= self.shown_after_seconds and not self._is_shown:

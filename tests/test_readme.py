@@ -68,9 +68,9 @@ def test_defaults_are_those_of_the_table() -> None:
             assert have[name] == (pytest.approx(value_of(text), rel=0.01) if is_about else value_of(text)), name
 
 
-def test_sandbox_is_given_up_after_the_seconds_that_the_table_names() -> None:
-    (seconds,) = re.findall(r"when three are missing a waiting cell shows it, and (\d+) seconds later", README)
-    assert RunnerOptions().loss_seconds == int(seconds)
+def test_sandboxes_of_the_library_have_the_times_of_the_table_too() -> None:
+    for name in ("heartbeat_seconds", "loss_seconds", "start_timeout_seconds", "interrupt_grace_seconds"):
+        assert getattr(RunnerOptions(), name) == getattr(HopxConfig(), name)
 
 
 def made(*arguments: str) -> str:

@@ -52,5 +52,6 @@ def default_runner_options(options: SandboxOptions) -> RunnerOptions:
         processes=options.processes,
         open_files=options.open_files,
         disk_bytes=options.disk_bytes,
+        start_timeout_seconds=options.start_timeout_seconds,
         beside=True,
     )

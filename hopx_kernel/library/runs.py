@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["EventHandler", "SandboxRun", "SandboxSession"]
 
 #: Of a sandbox's limits, those that its runner holds too: it says which one was reached.
-_LIMITS = ("memory_bytes", "disk_bytes", "processes", "open_files")
+_LIMITS = ("memory_bytes", "disk_bytes", "processes", "open_files", "start_timeout_seconds")
 
 
 class SandboxRun:

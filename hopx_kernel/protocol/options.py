@@ -46,6 +46,9 @@ class RunnerOptions:
     loss_seconds : float
         Of a runner that has said nothing for three heartbeats while something waits for it: how much longer the host
         waits before it gives the sandbox up.
+    start_timeout_seconds : float
+        How long a runner may be silent before it has its first interpreter, which takes imports; and how long each
+        interpreter may take to be ready, which takes none.
     interrupt_grace_seconds : float
         How long after an interrupt the runner waits for the code to stop before it answers that it did not.
     cwd : str
@@ -64,6 +67,7 @@ class RunnerOptions:
     disk_bytes: Optional[int] = None
     heartbeat_seconds: float = 5.0
     loss_seconds: float = 15.0
+    start_timeout_seconds: float = 30.0
     interrupt_grace_seconds: float = 2.0
     cwd: str = "/workspace"
     env: Dict[str, str] = field(default_factory=dict)

@@ -25,10 +25,6 @@ FAILED_STARTS = 3
 #: How long an interpreter may live on after its channel was closed, in seconds: mostly it is dying already.
 CLOSED_SECONDS = 1.0
 
-#: How long a fresh interpreter may take to be ready, in seconds. It is forked with everything imported, which takes
-#: milliseconds: one that is not ready by then stands still.
-READY_SECONDS = 30.0
-
 _CLOSED = "The interpreter's channel to its supervisor was closed; it was ended."
 
 _STREAM = b'{"msg_type":"stream","parent_id":"'
@@ -47,6 +43,9 @@ class Keeper:
         Takes each message that is not a stream, and its line.
     on_death : callable
         Takes what became of the interpreter after all that it left has been delivered.
+    start_timeout_seconds : float
+        How long a fresh interpreter may take to be ready. It is forked with everything imported, which takes
+        milliseconds: one that is not ready by then stands still.
 
     Attributes
     ----------
@@ -72,6 +71,7 @@ class Keeper:
         outbox: Outbox,
         on_message: Callable[[Message, bytes], None],
         on_death: Callable[[Death], None],
+        start_timeout_seconds: float,
     ) -> None:
         self.process: Optional[InterpreterProcess] = None
         self.is_paused = False
@@ -81,6 +81,7 @@ class Keeper:
         self._outbox = outbox
         self._on_message = on_message
         self._on_death = on_death
+        self._start_timeout_seconds = start_timeout_seconds
         self.explain_kill: Callable[[], str] = str
         self._joiner = TextJoiner()
         self._death: Optional[Death] = None
@@ -107,7 +108,7 @@ class Keeper:
             self._failed_starts = 0
         self.generation += 1
         self._death, self._closed_at = None, 0.0
-        self._ready_by = time.monotonic() + READY_SECONDS
+        self._ready_by = time.monotonic() + self._start_timeout_seconds
         self.process = process = InterpreterProcess(self.generation, main)
         self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self.generation})
         self._watch(process)
@@ -278,7 +279,8 @@ class Keeper:
             self.end(Death("died", "InterpreterDied", _CLOSED))
         if now >= self._ready_by:
             self._ready_by = float("inf")
-            evalue = f"The interpreter was not ready within {READY_SECONDS:g} s; it was ended."
+            limit = f"{self._start_timeout_seconds:g} s (option start_timeout_seconds)"
+            evalue = f"The interpreter was not ready within {limit}; it was ended."
             self.end(Death("died", "InterpreterDied", evalue))
         if self.process is not None and not self.is_paused:
             for pipe in self.process.pipes:

@@ -59,7 +59,9 @@ class Supervisor:
         self._outbox = Outbox(self._connection, link)
         self._questions = Questions(self._outbox)
         self._poller = Poller()
-        self._keeper = Keeper(self._poller, self._outbox, self._on_message, self._on_death)
+        self._keeper = Keeper(
+            self._poller, self._outbox, self._on_message, self._on_death, options.start_timeout_seconds
+        )
         self._child_main: Optional[ChildMain] = None
         self._run: Optional[Run] = None
         self._queue: Deque[Run] = deque()

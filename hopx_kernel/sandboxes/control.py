@@ -24,9 +24,6 @@ _T = TypeVar("_T")
 
 _MAX_EVENT_BYTES = 256
 
-#: How long a launcher may take for what it does at once, in seconds: to take a request, and to start a process.
-ANSWER_SECONDS = 30.0
-
 #: Packets taken at one time before others get their turn.
 _MAX_EVENTS_AT_ONCE = 256
 
@@ -50,15 +47,18 @@ class Control:
     ----------
     sock : socket.socket
         To the launcher.
+    answer_seconds : float
+        How long it may take for what it does at once: to take a request, and to start a process.
     explain_end : callable
         What can be said of why the launcher is gone, to be put after that it is; empty where nothing is known.
     """
 
-    def __init__(self, sock: socket.socket, explain_end: Callable[[], str] = str) -> None:
+    def __init__(self, sock: socket.socket, answer_seconds: float, explain_end: Callable[[], str] = str) -> None:
         self.ready = False
         #: Why the launcher can be asked no more; None while it can.
         self.lost: str | None = None
         self._sock = sock
+        self._answer_seconds = answer_seconds
         self._explain_end = explain_end
         self._statuses: dict[int, ProcessStatus] = {}
         self._next_number = 1
@@ -121,13 +121,13 @@ class Control:
 
     async def wait_answer(self, status: ProcessStatus) -> None:
         """Wait until it has said whether there is a process. Raises `SandboxLostError`, also when it says nothing."""
-        with anyio.move_on_after(ANSWER_SECONDS) as scope:
+        with anyio.move_on_after(self._answer_seconds) as scope:
             await self.wait(lambda: (status.pid, status.error, status.returncode) != (None, None, None))
         if scope.cancelled_caught:
             self._give_up()
 
     def _give_up(self) -> None:
-        self._lose(f"its launcher has not answered for {ANSWER_SECONDS:g} s")
+        self._lose(f"its launcher has not answered for {self._answer_seconds:g} s")
         self._tell()
         raise SandboxLostError(self.lost or "")
 
@@ -197,7 +197,7 @@ class Control:
             try:
                 return send()
             except BlockingIOError:
-                with anyio.move_on_after(ANSWER_SECONDS) as scope:
+                with anyio.move_on_after(self._answer_seconds) as scope:
                     await self._wait_socket(anyio.wait_writable)
                 if scope.cancelled_caught:
                     self._give_up()

@@ -23,7 +23,7 @@ from .control import Control, ProcessStatus
 from .diagnosis import diagnose, is_unfit
 from .init_process import InitProcess
 from .layout import WRITABLE_DIRECTORIES, inode_limit, size_limit
-from .options import SandboxOptions
+from .options import START_TIMEOUT_NAMES, SandboxOptions
 from .pipes import ProcessPipes, enlarge_pipe
 from .spawn import RUNNER_PATH, Spawned, spawn
 from .streams import PipeReceiveStream, PipeSendStream, ProcessStream
@@ -144,7 +144,7 @@ class LocalSandbox(BaseSandbox):
             seconds = self.options.start_timeout_seconds
             raise SandboxStartError(
                 f"The sandbox did not start within {seconds:g} s.",
-                "Raise start_timeout_seconds if this computer is busy.",
+                f"Raise it if this computer is busy ({START_TIMEOUT_NAMES}).",
             ) from exc
         except BaseException:
             await self.kill()
@@ -239,7 +239,9 @@ class LocalSandbox(BaseSandbox):
     async def _connect(self, spawned: Spawned) -> str | None:
         """Wait for a launcher; gives bubblewrap's last words when there will be none."""
         self.python = spawned.interpreter.path
-        self._control = control = Control(spawned.control, lambda: _explain_end(spawned))
+        self._control = control = Control(
+            spawned.control, spawned.options.start_timeout_seconds, lambda: _explain_end(spawned)
+        )
         if spawned.runner is not None:
             control.expect(spawned.runner.number)
         self._state = SandboxState.RUNNING
@@ -302,6 +304,8 @@ class LocalSandbox(BaseSandbox):
         spawned.init.kill()
         if spawned.init.pidfd is None:
             spawned.kill_group()
+        # Should anybody have stopped it, so that it buries what was its child.
+        spawned.signal_group(signal.SIGCONT)
         # Not closed alone: a forked child of this program may hold it too.
         with suppress(OSError):
             spawned.control.shutdown(socket.SHUT_RDWR)

@@ -6,9 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["SandboxOptions"]
+__all__ = ["START_TIMEOUT_NAMES", "SandboxOptions"]
 
 _GIB = 1 << 30
+
+#: By what names people can set `start_timeout_seconds`.
+START_TIMEOUT_NAMES = "option start_timeout_seconds; HOPX_START_TIMEOUT_SECONDS"
 
 
 def _half_of_memory() -> int:
@@ -46,7 +49,7 @@ class SandboxOptions:
     open_files : int, optional
         Open files of one process.
     start_timeout_seconds : float
-        How long a sandbox may take to start.
+        How long a sandbox may take to start, and then each process and the first interpreter in it.
     """
 
     python: str | None = None
@@ -64,6 +67,8 @@ class SandboxOptions:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be positive, or None for no limit; it is {value}")
+        if not self.start_timeout_seconds > 0:  # NaN too
+            raise ValueError(f"start_timeout_seconds must be positive; it is {self.start_timeout_seconds}")
         for name, text in self.env.items():
             if not name or "=" in name or "\0" in name + text:
                 raise ValueError(f"{name!r} cannot be an environment variable")

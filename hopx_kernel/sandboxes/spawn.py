@@ -93,10 +93,14 @@ class Spawned:
 
     def kill_group(self) -> None:
         """Kill bubblewrap and its child, whether that is tied to it yet or not."""
+        self.signal_group(signal.SIGKILL)
+
+    def signal_group(self, signum: int) -> None:
+        """Signal bubblewrap, and its child while that is in no session of its own."""
         # While nobody has waited for bubblewrap, its group's number is no other's.
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
-                os.killpg(self.watch.group if self.watch is not None else self.process.pid, signal.SIGKILL)
+                os.killpg(self.watch.group if self.watch is not None else self.process.pid, signum)
 
     def settle(self) -> None:
         """Wait until its control group has taken it in, which is to be before it runs anybody's code."""

@@ -12,7 +12,6 @@ import pytest
 from hopx_kernel import RemoteExecutionError, Sandbox, SandboxLostError, SandboxTimeoutError
 from hopx_kernel.library import runs
 from hopx_kernel.protocol import RunnerOptions
-from hopx_kernel.sandboxes import control
 
 #: Longer than anything takes on a slow machine, in seconds; costs time only where something is missing.
 PATIENCE = 60.0
@@ -125,12 +124,11 @@ def test_interrupt_of_a_run_that_has_ended_is_too_late() -> None:
         assert second.wait() == "2"
 
 
-def test_launcher_that_says_nothing_is_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "ANSWER_SECONDS", 1.0)
-    with Sandbox.create() as sandbox:
+def test_launcher_that_says_nothing_is_a_loss() -> None:
+    with Sandbox.create(start_timeout_seconds=5) as sandbox:
         for process in tree():
             process.suspend()
-        with pytest.raises(SandboxLostError, match="has not answered for 1 s"):
+        with pytest.raises(SandboxLostError, match="has not answered for 5 s"):
             sandbox.commands.run("true")
     assert not [one for one in tree() if one.status() == psutil.STATUS_STOPPED]
 

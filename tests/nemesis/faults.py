@@ -11,10 +11,14 @@ from .judge import PROBE, STATED_SECONDS, announces_loss, check_lines, check_who
 from .phases import PHASES, Moment
 from .processes import ROLES, strike, wait_for
 
-__all__ = ["DEADLINE", "OPTIONS", "PARTS", "Kernels", "check_fault", "finish", "settle"]
+__all__ = ["DEADLINE", "OPTIONS", "PARTS", "STARTS_SOON", "Kernels", "check_fault", "finish", "settle"]
 
 #: A silence is a loss soon, and an interrupt that does not help is answered soon.
-OPTIONS = ("--HopxConfig.heartbeat_seconds=0.3", "--HopxConfig.interrupt_grace_seconds=0.5")
+OPTIONS = (
+    "--HopxConfig.heartbeat_seconds=0.3",
+    "--HopxConfig.loss_seconds=5",
+    "--HopxConfig.interrupt_grace_seconds=0.5",
+)
 
 #: An interpreter that stands still is as a cell that computes for ever: its deadline ends it.
 DEADLINE = "--HopxConfig.timeout_seconds=3"
@@ -23,6 +27,9 @@ DEADLINE = "--HopxConfig.timeout_seconds=3"
 DEADLY = [("KILL", role) for role in ROLES[:-1]] + [("SEGV", role) for role in ROLES[:-1] if role != "launcher"]
 
 PARTS = [role for role in ROLES if role != "kernel"]
+
+#: A start that stands still is answered when its time is over, of which a machine that is slow is given enough.
+STARTS_SOON = "--HopxConfig.start_timeout_seconds=10"
 
 Kernels = Callable[..., AbstractContextManager[Kernel]]
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 def ends() -> Iterator[tuple[Control, socket.socket]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
-    control = Control(ours)
+    control = Control(ours, answer_seconds=30.0)
     with ours, theirs:
         yield control, theirs
 

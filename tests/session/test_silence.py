@@ -95,6 +95,29 @@ async def test_runner_that_comes_back_goes_on_and_loses_nothing(
     assert told == ["interpreter_started", True, False, "stream", "execute_reply"]
 
 
+async def test_runner_that_never_starts_is_given_up_when_its_time_is_over(
+    seen: list[Message], keep: exchange.EventHandler
+) -> None:
+    # Long after that nobody waits for a loss: it is of a runner that has started.
+    options = RunnerOptions(heartbeat_seconds=0.05, loss_seconds=3600.0, start_timeout_seconds=1.0)
+    sandbox = ScriptedSandbox(runs_on)
+    with anyio.fail_after(PATIENCE):
+        async with Session(sandbox, options=options, on_event=keep) as session:
+            sandbox.runner.stop()
+            reply = await (await session.start_run("x", msg_id="run-1")).wait()
+    assert reply["ename"] == "SandboxLostError" and "not started within 1 s" in reply["evalue"]
+    assert "HOPX_START_TIMEOUT_SECONDS" in reply["evalue"]
+    assert [event.msg_type for event in seen] == ["error", "execute_reply"]
+
+
+async def test_runner_that_says_no_hello_is_given_up_when_its_time_is_over() -> None:
+    options = RunnerOptions(heartbeat_seconds=0.05, loss_seconds=3600.0, start_timeout_seconds=1.0)
+    sandbox = ScriptedSandbox()
+    sandbox.runner.stop()
+    with anyio.fail_after(PATIENCE), pytest.raises(SandboxLostError, match="not started within 1 s"):
+        await Session(sandbox, options=options).__aenter__()
+
+
 async def test_nothing_is_a_silence_that_nobody_waits_for() -> None:
     sandbox = ScriptedSandbox()
     async with Session(sandbox, options=IMPATIENT) as session:
@@ -261,6 +284,21 @@ def test_time_in_which_the_host_was_stopped_is_nobody_s_silence() -> None:
     watchdog.tick(0.0)
     assert watchdog.tick(1000.0) is Silence.NOTHING
     assert watchdog.silent_seconds <= 2.0
+
+
+def test_silence_of_a_start_shows_nowhere_and_is_a_loss_when_its_time_is_over() -> None:
+    watchdog = Watchdog(heartbeat_seconds=1.0, loss_seconds=100.0, start_timeout_seconds=6.0)
+    news = [watchdog.tick(float(now), is_starting=True) for now in range(7)]
+    assert news == [Silence.NOTHING] * 6 + [Silence.LOST]
+
+
+def test_start_that_speaks_now_and_then_may_take_longer() -> None:
+    watchdog = Watchdog(heartbeat_seconds=1.0, loss_seconds=100.0, start_timeout_seconds=6.0)
+    for now in range(20):
+        assert watchdog.tick(float(now), is_starting=True) is Silence.NOTHING
+        if now % 2:
+            watchdog.heard()
+    assert [watchdog.tick(20.0 + now, is_starting=True) for now in range(3)][-1] is Silence.LOST
 
 
 def test_each_missing_heartbeat_is_asked_for_once() -> None:
