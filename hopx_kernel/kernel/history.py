@@ -81,6 +81,7 @@ class History:
         self._thread: threading.Thread | None = None
         self._file: HistoryFile | None = None
         self._is_trimmed = False
+        self._is_suspect = False
 
     def store(self, line: int, source: str) -> None:
         """Keep a cell's source under its execution count; returns at once."""
@@ -168,29 +169,41 @@ class History:
                 self._waiting_characters -= size
         for _ in range(len(self._questions)):
             question = self._questions.popleft()
-            if not question.ask(self._open):
+            if not question.ask(self._open, self._open_again):
                 self._questions.append(question)
         if not self._writes and not self._questions and self._file is not None and not self._is_trimmed:
             self._is_trimmed = self._try(lambda file: file.trim(), "Old history was not taken out")
         return not self._writes and not self._questions
 
     def _try(self, function: Callable[[HistoryFile], None], complaint: str) -> bool:
-        from .history_file import is_busy
+        from .history_file import is_broken, is_busy
 
         try:
-            function(self._open())
+            try:
+                function(self._open())
+            except Exception as exc:
+                if not is_broken(exc):
+                    raise
+                # Whoever has removed the file, or written over it, did not mean the lines that are still to come.
+                function(self._open_again())
         except Exception as exc:  # noqa: BLE001 - sqlite raises what it likes; a lost line of history stops nobody
             if is_busy(exc):
                 return False
-            _log.warning("%s", complaint, exc_info=True)
+            _log.warning("%s: %s", complaint, exc)
         return True
 
     def _open(self) -> HistoryFile:
         from .history_file import open_history_file
 
         if self._file is None:
-            self._file = open_history_file(self._path, self._limits)
+            self._file = open_history_file(self._path, self._limits, check=self._is_suspect)
         return self._file
+
+    def _open_again(self) -> HistoryFile:
+        if self._file is not None:
+            self._file.abandon()
+        self._file, self._is_suspect = None, True
+        return self._open()
 
     def _end(self) -> None:
         for question in self._questions:
@@ -207,14 +220,19 @@ class _Question:
         self._content = content
         self._deadline = time.monotonic() + QUESTION_SECONDS
 
-    def ask(self, open_file: Callable[[], HistoryFile]) -> bool:
+    def ask(self, open_file: Callable[[], HistoryFile], open_again: Callable[[], HistoryFile]) -> bool:
         """Answer it; False where another program holds the file, and there is still time to try again."""
-        from .history_file import is_busy
+        from .history_file import is_broken, is_busy
 
         if self.future.cancelled():
             return True
         try:
-            entries = open_file().request(self._content)
+            try:
+                entries = open_file().request(self._content)
+            except Exception as exc:
+                if not is_broken(exc):
+                    raise
+                entries = open_again().request(self._content)
         except Exception as exc:  # noqa: BLE001 - whoever asks gets it
             error = exc
             if not is_busy(error):

@@ -6,11 +6,13 @@ All of it runs in the history's thread. Imports the standard library only.
 from __future__ import annotations
 
 import datetime
+import errno
 import fnmatch
 import logging
 import os
 import re
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .history import HistoryLimits
 
-__all__ = ["Entry", "HistoryFile", "is_busy", "open_history_file"]
+__all__ = ["Entry", "HistoryFile", "is_broken", "is_busy", "open_history_file"]
 
 Entry = tuple[int, int, Any]
 
@@ -42,7 +44,13 @@ _QUESTION_SECONDS = 2.0
 _WRITES_BETWEEN_TRIMS = 50
 
 #: Beside the file itself, what SQLite may have put there: it says as much as the file.
-_COMPANIONS = ("", "-wal", "-shm", "-journal")
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+#: What such a file begins with; an empty one is none yet.
+_MAGIC = b"SQLite format 3\0"
+
+#: A pattern that is longer takes longer to read than any history to search.
+_MAX_PATTERN_CHARACTERS = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +60,15 @@ def is_busy(exc: BaseException) -> bool:
     return isinstance(exc, sqlite3.OperationalError) and any(word in str(exc) for word in ("locked", "busy"))
 
 
-def open_history_file(path: str, limits: HistoryLimits) -> HistoryFile:
-    """Open a file, made with its directory when it is missing.
+def is_broken(exc: BaseException) -> bool:
+    """Whether the file has gone, or is none any more: another that is opened in its place can be used."""
+    if isinstance(exc, sqlite3.OperationalError):
+        return any(words in str(exc) for words in ("readonly", "no such table"))
+    return isinstance(exc, sqlite3.DatabaseError)
+
+
+def open_history_file(path: str, limits: HistoryLimits, *, check: bool = False) -> HistoryFile:
+    """Open a file, made with its directory when it is missing; with `check` all of it is looked at.
 
     One that is no history is set aside; where none can be had, it is in memory, and the log says so. Raises
     `sqlite3.OperationalError` while another program holds it.
@@ -62,7 +77,7 @@ def open_history_file(path: str, limits: HistoryLimits) -> HistoryFile:
         if path != ":memory:":
             _make_private(path)
         try:
-            return _connect(path, limits)
+            return _connect(path, limits, check)
         except sqlite3.DatabaseError as exc:
             if isinstance(exc, sqlite3.OperationalError):
                 raise
@@ -79,19 +94,35 @@ def open_history_file(path: str, limits: HistoryLimits) -> HistoryFile:
 
 
 def _make_private(path: str) -> None:
-    """Make a file that only its owner can read, from its first byte on; and one that is there already so."""
+    """Make a file that only its owner can read, from its first byte on; and one that is there already so.
+
+    Raises `OSError` for what is no file: a device that a link leads to is everybody's. A link's target is changed only
+    where it is a history.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        is_ours = not Path(path).is_symlink() or os.pread(fd, len(_MAGIC), 0) in (b"", _MAGIC)
+        if found.st_mode & 0o077 and is_ours:
+            with suppress(OSError):  # it is another's
+                os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
     for name in _COMPANIONS:
         with suppress(OSError):  # it is not there, or another's
-            file = Path(path + name)
-            if file.stat().st_mode & 0o077:
-                file.chmod(0o600)
+            found = os.lstat(path + name)
+            if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+                Path(path + name).chmod(0o600)
 
 
-def _connect(path: str, limits: HistoryLimits) -> HistoryFile:
+def _connect(path: str, limits: HistoryLimits, check: bool = False) -> HistoryFile:
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
     try:
+        if check and (fault := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(fault)
         # SQLite's own takes a time that is a power of the pattern's stars, and cannot be broken off.
         db.create_function("GLOB", 2, _fits, deterministic=True)
         return HistoryFile(db, limits)
@@ -148,6 +179,10 @@ class HistoryFile:
             self._db.execute("INSERT OR REPLACE INTO output_history VALUES (?, ?, ?)", (self._session, line, text))
         self._note_write()
 
+    def abandon(self) -> None:
+        """Close a file that cannot be used any more."""
+        self._db.close()
+
     def end(self) -> None:
         """Note the session's end and close the file."""
         try:
@@ -182,7 +217,10 @@ class HistoryFile:
             end, values = "ORDER BY session DESC, line DESC LIMIT ?", [10 if n is None else n]
             return list(self._select(raw, output, end, values))[::-1]
         if access == "search":
-            return self._search(str(content.get("pattern") or "*"), raw, output, n, bool(content.get("unique")))
+            pattern = str(content.get("pattern") or "*")
+            if len(pattern) > _MAX_PATTERN_CHARACTERS:
+                raise ValueError(f"the pattern has more than {_MAX_PATTERN_CHARACTERS:,} characters")
+            return self._search(pattern, raw, output, n, bool(content.get("unique")))
         if access == "range":
             return self._range(content, raw, output)
         raise ValueError(f"hist_access_type {access!r} is none of 'range', 'tail', 'search'")

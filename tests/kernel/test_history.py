@@ -270,3 +270,57 @@ def test_pattern_of_many_stars_is_answered(path: Path) -> None:
     pattern = "*a" * 30 + "*b"
     assert history.request({"hist_access_type": "search", "pattern": pattern}).result(100) == []
     history.close()
+
+
+def test_pattern_without_end_is_refused(path: Path) -> None:
+    with pytest.raises(ValueError, match="pattern has more than"):
+        ask(path, hist_access_type="search", pattern="*a" * 1_000_000)
+
+
+def _kept(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return [source for (source,) in db.execute("SELECT source_raw FROM history ORDER BY session, line")]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"no history\n" * 1000)],
+    ids=["removed", "emptied", "overwritten"],
+)
+def test_file_that_is_spoilt_while_it_is_open_costs_no_later_line(path: Path, spoil: Any) -> None:
+    history = History(str(path))
+    history.store(1, "before")
+    history.request({"hist_access_type": "tail"}).result(60)
+    spoil(path)
+    history.store(2, "after")
+    assert history.request({"hist_access_type": "tail"}).result(60)[-1][1:] == (2, "after")
+    history.close()
+    assert _kept(path) == ["after"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_device_in_the_place_of_the_file_stays_everybodys(tmp_path: Path) -> None:
+    """A link to the null device is how people say that nothing is to be kept."""
+    device = tmp_path / "null"
+    os.mkfifo(device)  # which takes no root to make
+    device.chmod(0o666)
+    path = tmp_path / "history.sqlite"
+    path.symlink_to(device)
+    history = History(str(path))
+    history.store(1, "a")
+    assert history.request({"hist_access_type": "tail"}).result(60)[-1][2] == "a"
+    history.close()
+    assert stat.S_IMODE(device.stat().st_mode) == 0o666
+
+
+def test_file_of_another_kind_behind_a_link_is_left_as_it_is(tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("precious\n")
+    other.chmod(0o644)
+    path = tmp_path / "history.sqlite"
+    path.symlink_to(other)
+    history = History(str(path))
+    history.store(1, "a")
+    history.close()
+    assert (other.read_text(), stat.S_IMODE(other.stat().st_mode)) == ("precious\n", 0o644)
+    assert _kept(path) == ["a"]
