@@ -14,6 +14,9 @@ __all__ = ["Questions", "no_answer"]
 #: How long the interpreter may take before the supervisor says that there is no answer: it may hold the GIL for long.
 ANSWER_SECONDS = 10.0
 
+#: Code that is longer is no person's, and to read it would keep the next cell waiting.
+MAX_CODE_CHARACTERS = 1 << 20
+
 #: What such an answer is.
 _NO_ANSWER: Dict[str, Dict[str, Any]] = {
     "complete_request": {"matches": [], "metadata": {}},
@@ -30,9 +33,13 @@ class Questions:
         self._outbox = outbox
         self._open: Dict[str, Tuple[Message, float]] = {}
 
-    def add(self, message: Message) -> None:
-        """Note a question that the interpreter gets now, or when it is ready."""
+    def add(self, message: Message) -> bool:
+        """Note a question that the interpreter gets now, or when it is ready; false where it is not to be asked."""
+        if len(message.content.get("code") or "") > MAX_CODE_CHARACTERS:
+            self._outbox.reply(message.msg_type, message.msg_id, no_answer(message))
+            return False
         self._open[message.msg_id] = (message, time.monotonic() + ANSWER_SECONDS)
+        return True
 
     def answer(self, parent_id: str, line: bytes) -> None:
         """Pass an answer on, unless its question has been given up."""

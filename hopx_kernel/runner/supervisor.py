@@ -203,8 +203,7 @@ class Supervisor:
         self._start_next()
 
     def _on_question(self, message: Message) -> None:
-        self._questions.add(message)
-        if self._keeper.is_ready:
+        if self._questions.add(message) and self._keeper.is_ready:
             self._keeper.send(dump_message(message))
 
     def _on_input(self, message: Message) -> None:

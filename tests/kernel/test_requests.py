@@ -200,6 +200,15 @@ def test_completion_of_a_very_long_line_keeps_nothing_waiting(kernel: Kernel, te
     assert kernel.run("1").result == "1"
 
 
+def test_question_about_megabytes_is_not_asked(kernel: Kernel) -> None:
+    code = "(" * (2 << 20)
+    for _ in range(3):  # each would take many seconds of the interpreter's
+        assert kernel.reply(kernel.request("is_complete_request", {"code": code}))["content"]["status"] == "unknown"
+        assert kernel.reply(kernel.client.complete(code, 0))["content"]["matches"] == []
+        assert kernel.reply(kernel.client.inspect(code, 0))["content"]["found"] is False
+    assert kernel.run("1 + 1").result == "2"
+
+
 def test_kernel_info_tells_the_language(kernel: Kernel) -> None:
     content = kernel.reply(kernel.request("kernel_info_request", {}))["content"]
     info = content["language_info"]
