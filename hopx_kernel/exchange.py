@@ -81,6 +81,7 @@ class Exchange:
         self._options = options
         self._on_event = on_event
         self._last_generation: int | None = None
+        self._has_died = False  # and the next has not been heard of
         self._waiting: deque[tuple[Message, int]] = deque()
         self._waiting_bytes = 0
         self._is_reading, self._is_delivering = True, False
@@ -124,7 +125,7 @@ class Exchange:
 
     def refresh(self) -> None:
         """Count on the variables of whatever interpreter there is: those who ask know that others are gone."""
-        self.generation = self._last_generation
+        self.generation = None if self._has_died else self._last_generation
 
     async def _send(self) -> None:
         try:
@@ -190,8 +191,11 @@ class Exchange:
         if event.msg_type == "interpreter_started":
             number = event.content.get("generation")
             self._last_generation = number if isinstance(number, int) else None
+            self._has_died = False
             if self.generation is None:
                 self.generation = self._last_generation
+        elif event.msg_type == "interpreter_died":
+            self._has_died = True
         elif event.msg_type == "restart_reply":
             self.generation = self._last_generation
         elif event.is_terminal and event.content.get("kept") is False:

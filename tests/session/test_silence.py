@@ -262,6 +262,23 @@ async def test_run_counts_on_the_interpreter_that_is_known() -> None:
     assert generations() == [None, 1, 1, 2]
 
 
+async def test_who_has_heard_of_a_death_counts_on_no_dead_interpreter() -> None:
+    """Told once that variables are gone, nobody's code is refused for that again."""
+    sandbox = ScriptedSandbox()
+    async with Session(sandbox) as session:
+        started(sandbox, 1)
+        await session.complete("", 0)
+        sandbox.runner.emit(Message("interpreter_died", {"reason": "died", "evalue": "it was killed"}))
+        await session.complete("", 0)
+        session.refresh()
+        await (await session.start_run("any will do")).wait()
+        started(sandbox, 2)
+        await session.complete("", 0)
+        await (await session.start_run("the second")).wait()
+    sent = [request for request in sandbox.runner.requests if request.msg_type == "execute_request"]
+    assert [request.content.get("generation") for request in sent] == [None, 2]
+
+
 # ---------------------------------------------------------------------- the clock
 
 
