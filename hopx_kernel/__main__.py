@@ -60,6 +60,10 @@ usage: python -m hopx_kernel COMMAND
 
 def launch(argv: list[str]) -> None:
     """Launch the kernel: the sandbox first, then the rest."""
+    # Where there is no stdin, stdout or stderr, nothing else is to be in their places, for somebody to write into.
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(fd)
     options, make_sandbox = prepare(argv)
 
     from .config import other_arguments

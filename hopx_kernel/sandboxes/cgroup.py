@@ -94,6 +94,7 @@ class Cgroup:
                 path = os.path.join(parent, name)
                 if path not in group.directories.values():
                     os.mkdir(path)
+                    os.chmod(path, 0o755)  # whatever the umask: its counters are shown by one who is not root
                 group.directories[controller] = path
                 if (limit := wanted[controller]) is not None:
                     group._set(controller, limit)

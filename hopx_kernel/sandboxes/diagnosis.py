@@ -138,6 +138,21 @@ def _no_loopback(words: str, bwrap: str, proc: Path) -> _Explanation:
     return _no_namespaces(words, bwrap, proc)
 
 
+def _exhausted(words: str, _bwrap: str, _proc: Path) -> _Explanation:
+    """What ran out is no matter of permissions, and may be there again in a moment."""
+    if "Resource temporarily unavailable" in words:
+        return (
+            "No further process can be started: there are as many as this user, or this container, may have.",
+            "End some and try again, or raise the limit: ulimit -u NUMBER; of a container: --pids-limit=NUMBER",
+        )
+    if "Too many open files" in words:
+        return (
+            "No further file can be opened: there are as many open as this program, or this computer, may have.",
+            "Close some and try again, or raise the limit: ulimit -n NUMBER; sudo sysctl -w fs.file-max=NUMBER",
+        )
+    return "There is no memory left for a sandbox.", "End what takes it and try again."
+
+
 def _no_source(words: str, _bwrap: str, _proc: Path) -> _Explanation:
     path = (re.findall(r"source path (\S+):", words) or ["a directory"])[0]
     return (
@@ -174,6 +189,7 @@ def _no_stage(_words: str, _bwrap: str, _proc: Path) -> _Explanation:
 
 #: The first that matches says it.
 _CAUSES: tuple[tuple[str, Callable[[str, str, Path], _Explanation]], ...] = (
+    (r"Resource temporarily unavailable|Too many open files|Cannot allocate memory", _exhausted),
     (r"Unknown option", _too_old),
     (r"in setuid mode|old file caps", _setuid),
     (r"\bstage: ", _no_stage),

@@ -6,6 +6,7 @@ what it imports, is the standard library only, and of that the smaller parts.
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import signal
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from ..protocol.options import RunnerOptions
 
 __all__ = ["RUNNER_PATH", "Spawned", "spawn"]
+
+_STDERR = 2
 
 _DIRECTORY = "/run/hopx"
 RUNNER_PATH = "/run/hopx/runner.pyz"
@@ -352,6 +355,9 @@ class _Descriptors:
             os.close(fd)
 
     def add(self, fd: int) -> int:
+        if fd <= _STDERR:  # of a program without them, which have others' places in what is started
+            fd, low = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _STDERR + 1), fd
+            os.close(low)
         self.fds.append(fd)
         return fd
 

@@ -59,6 +59,20 @@ def kernel(directory: Path, seccomp: int = 0, **settings: str) -> Path:
     return directory
 
 
+@pytest.mark.parametrize(
+    ("words", "cause", "remedy"),
+    [
+        ("bwrap: Creating new namespace failed: Resource temporarily unavailable", "No further process", "ulimit -u"),
+        ("bwrap: pipe: Too many open files", "No further file", "ulimit -n"),
+        ("bwrap: Creating new namespace failed: Cannot allocate memory", "no memory left", "try again"),
+    ],
+    ids=["processes", "files", "memory"],
+)
+def test_what_has_run_out_is_called_no_denial(tmp_path: Path, words: str, cause: str, remedy: str) -> None:
+    error = diagnose(words, "/usr/bin/bwrap", kernel(tmp_path, seccomp=2, user__max_user_namespaces="0"))
+    assert cause in str(error) and remedy in str(error) and "denies" not in str(error).partition("(")[0]
+
+
 @pytest.mark.parametrize("words", [NO_PERMISSIONS, NO_PERMISSIONS_DEBIAN, UID_MAP, LOOPBACK, EXHAUSTED])
 @pytest.mark.parametrize(
     ("settings", "cause", "remedy"),
