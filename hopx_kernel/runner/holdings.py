@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Tuple
 
+from . import kept
 from .causes import SHARED_MEMORY, WRITABLE, are_sized
 from .usage import read_text
 
-__all__ = ["Counters", "Holdings", "find_own_directories", "free_shared_memory", "measure"]
+__all__ = ["Counters", "Holdings", "find_hidden", "find_own_directories", "free_shared_memory", "measure"]
 
 #: Where a local sandbox shows what its control group counts.
 _COUNTERS = "/run/hopx/memory."
@@ -26,17 +27,15 @@ _FILES, _SHARED = WRITABLE, SHARED_MEMORY
 #: What the kernel keeps for an empty file, in bytes.
 _FILE_BYTES = 1280
 
-#: So many sockets are a program's; of more each counts as full, which is twice the kernel's default of a buffer.
-_FREE_SOCKETS, _SOCKET_BYTES = 128, 2 * 212992
-
 #: How long the kernel may take to give back what a process held that it has ended, in seconds.
 _BURIAL_SECONDS = 1.0
 
 #: What a sandbox that does nothing holds, its own processes among it.
 _IDLE_BYTES = 96 << 20
 
-#: A pipe, once its user has more than the kernel gives without asking.
-_FREE_PIPES, _PIPE_BYTES = 1024, 8192
+#: How long a look may take to count pages that several processes share, in seconds; and what it has found of each before.
+_EXACT_SECONDS = 0.25
+_known: Dict[int, "_Shares"] = {}
 
 
 @dataclass
@@ -86,7 +85,9 @@ class Counters:
         """What it counts, but for what it would give back when it is wanted: caches, and the kernel's of names."""
         stat = self._stat()
         private = stat.get("anon", stat.get("total_rss", 0) + stat.get("total_swap", 0))
-        kernel = max(stat.get("kernel", 0) - stat.get("slab_reclaimable", 0), 0) + stat.get("sock", 0)
+        kernel = max(stat.get("kernel", 0) - stat.get("slab_reclaimable", 0), 0)
+        internet, netlink = kept.estimate_uncounted() if kept.has_own_network() else (0, 0)
+        kernel += max(stat.get("sock", 0), internet) + netlink
         files = sum(_used(path, directories) for path in _FILES)
         shared = max(stat.get("shmem", stat.get("total_shmem", 0)) - files, 0)
         return Holdings(private, shared, kernel, files)
@@ -150,10 +151,12 @@ def measure(pids: List[int], alone: bool, directories: Tuple[str, ...], limit: i
         status = _status(pid)
         held.private += status.get("RssAnon", 0) + status.get("VmSwap", 0) + status.get("VmPTE", 0)
         resident_shared += status.get("RssShmem", 0)
-    memfds, sockets, pipes = _descriptors(pids)
-    held.kernel = max(sockets - _FREE_SOCKETS, 0) * _SOCKET_BYTES + max(pipes - _FREE_PIPES, 0) * _PIPE_BYTES
-    objects = memfds
+    opened = kept.count_opened(pids)
+    held.kernel = opened.pipe_bytes + opened.bytes + kept.process_bytes(len(pids))
+    objects = opened.unnamed_bytes
     if alone:
+        held.kernel += kept.estimate_other_sockets(opened.sockets)
+        held.kernel += kept.estimate_uncounted()[0] if kept.has_own_network() else 0
         objects += _segments() + _used(_SHARED, directories)
         held.files = sum(_used(path, directories) for path in _FILES)
     held.shared = max(objects, resident_shared - held.files)
@@ -161,6 +164,12 @@ def measure(pids: List[int], alone: bool, directories: Tuple[str, ...], limit: i
         private, mapped = _exact(pids)
         held.private, held.shared = private, max(objects, mapped - held.files)
     return held
+
+
+def find_hidden(pids: List[int], are_counted: bool) -> int:
+    """What they hold that `measure` does not see; where a control group counts, what that does not see."""
+    hidden = kept.estimate_locks() + (0 if kept.has_own_network() else kept.estimate_unaccepted())
+    return hidden if are_counted else hidden + kept.estimate_hidden(pids, kept.count_opened(pids))
 
 
 def free_shared_memory(directories: Tuple[str, ...]) -> None:
@@ -189,53 +198,51 @@ def _status(pid: int) -> Dict[str, int]:
     return found
 
 
+@dataclass
+class _Shares:
+    """The parts of what a process has, its own pages and those of shared memory, that are not others' as well."""
+
+    private: float = 1.0
+    shared: float = 1.0
+
+
 def _exact(pids: List[int]) -> Tuple[int, int]:
-    """Pages of the processes' own with page tables, and shared memory that they have mapped, each page counted once."""
-    private = shared = 0
-    for pid in pids:
-        status = _status(pid)
-        proportional = _sizes(read_text(f"/proc/{pid}/smaps_rollup"))
-        private += status.get("VmPTE", 0) + status.get("VmSwap", 0)
+    """Pages of the processes' own with page tables, and shared memory that they have mapped, each page counted once.
+
+    Of processes that there is no time for, the parts are those of the last look, or the others' mean.
+    """
+    for pid in [pid for pid in _known if pid not in pids]:
+        del _known[pid]
+    exact: Dict[int, Tuple[int, int]] = {}
+    cheap = {pid: _status(pid) for pid in pids}
+    for pid in kept.in_turn(pids, _EXACT_SECONDS):
+        proportional, status = _sizes(read_text(f"/proc/{pid}/smaps_rollup")), cheap[pid]
         # Without the parts of it (before Linux 5.4), or where it cannot be read, what is told of the process alone.
-        private += proportional.get("Pss_Anon", status.get("RssAnon", 0))
-        shared += proportional.get("Pss_Shmem", 0)
-    return private, shared
+        own = proportional.get("Pss_Anon", status.get("RssAnon", 0))
+        exact[pid] = own, proportional.get("Pss_Shmem", 0)
+        _known[pid] = _Shares(*_parts(exact[pid], status))
+    sums = [sum(values) for values in zip(*exact.values())] or [0, 0]
+    of_measured = {name: sum(cheap[pid].get(name, 0) for pid in exact) for name in ("RssAnon", "RssShmem")}
+    mean = _Shares(*_parts((sums[0], sums[1]), of_measured))
+    private, shared = sums
+    for pid in pids:
+        if pid not in exact:
+            shares = _known.get(pid, mean)
+            private += int(cheap[pid].get("RssAnon", 0) * shares.private)
+            shared += int(cheap[pid].get("RssShmem", 0) * shares.shared)
+    return private + sum(row.get("VmPTE", 0) + row.get("VmSwap", 0) for row in cheap.values()), shared
+
+
+def _parts(exact: Tuple[int, int], status: Dict[str, int]) -> Tuple[float, float]:
+    return tuple(  # type: ignore[return-value]
+        min(value / status[name], 1.0) if status.get(name) else 1.0
+        for value, name in zip(exact, ("RssAnon", "RssShmem"))
+    )
 
 
 def _sizes(text: str) -> Dict[str, int]:
     pairs = [line.split() for line in text.splitlines()]
     return {pair[0][:-1]: int(pair[1]) * 1024 for pair in pairs if len(pair) == 3 and pair[1].isdigit()}
-
-
-def _descriptors(pids: Iterable[int]) -> Tuple[int, int, int]:
-    """Bytes in files without a name, and how many sockets and pipes there are, each counted once."""
-    seen: Set[str] = set()
-    files: Dict[Tuple[int, int], int] = {}
-    for pid in pids:
-        directory = f"/proc/{pid}/fd"
-        for name in _names(directory):
-            path = f"{directory}/{name}"
-            try:
-                target = os.readlink(path)
-            except OSError:
-                continue
-            if target.startswith(("socket:", "pipe:")):
-                seen.add(target)
-            elif target.endswith(" (deleted)") and (found := _unnamed(path, target)) is not None:
-                files[found[:2]] = found[2]
-    sockets = sum(target.startswith("socket:") for target in seen)
-    return sum(files.values()), sockets, len(seen) - sockets
-
-
-def _unnamed(path: str, target: str) -> Optional[Tuple[int, int, int]]:
-    """Device, number and bytes of a file that is in memory and in no directory whose size is counted."""
-    if not target.startswith(("/memfd:", "/SYSV", "/dev/zero")):
-        return None
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino, stat.st_blocks * 512
 
 
 def _segments() -> int:

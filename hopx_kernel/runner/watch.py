@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
 from .causes import OWN_PROCESSES
-from .holdings import Counters, Holdings, find_own_directories, free_shared_memory, measure
+from .holdings import Counters, Holdings, find_hidden, find_own_directories, free_shared_memory, measure
+from .kept import available_bytes
 from .limits import exceeded, format_bytes
 from .usage import kill_all, list_pids, measure_memory, measure_usage
 
@@ -17,8 +18,12 @@ __all__ = ["Watch"]
 #: what threads and children of earlier cells do.
 BUSY_SECONDS, IDLE_SECONDS = 0.08, 2.0
 
-#: The part of the time that looking may take: where there are many processes and open files, looks are farther apart.
-LOOK_SHARE = 0.05
+#: The part of the time that looking may take: where there are many processes and open files, looks are farther apart;
+#: and the part where the computer's memory goes meanwhile.
+LOOK_SHARE, PRESSED_SHARE = 0.05, 0.5
+
+#: The computer's memory that must have gone between two looks, or without a trace, before one looks closer.
+GONE_BYTES = 32 << 20
 
 #: What an interpreter that does nothing holds: where its end would give back no more, it may go on, to remove files.
 IDLE_BYTES = 48 << 20
@@ -52,17 +57,20 @@ class Watch:
         self._options = options
         self._alone = alone
         self._has_limits = options.memory_bytes is not None or options.processes is not None
-        self._next_look = 0.0
+        self._next_look = self._next_full = self._next_pressed = 0.0
         self._full_since: Optional[float] = None
         self._next_beat = float("inf")
         self._directories = find_own_directories(options.disk_bytes) if alone else ()
         self._counters = Counters()
-        self._files_left = self._going = 0
+        self._files_left = self._going = self._hidden = 0
+        # What the last look has found, and the computer had left then; and the most that the two were since the run started.
+        self._seen, self._most = (0, 0), 0
 
     def start(self, now: float) -> None:
         """A run starts."""
         self._counters.mark()
-        self._next_look = now + BUSY_SECONDS / 2
+        self._next_look, self._next_full = now + BUSY_SECONDS / 2, 0.0
+        self._most = self._seen[0] + available_bytes()
         self._next_beat = now + min(FIRST_BEAT_SECONDS, self._options.heartbeat_seconds)
 
     def stop(self) -> None:
@@ -79,6 +87,22 @@ class Watch:
         if not self._has_limits or now < self._next_look:
             return None
         self._next_look = now + (BUSY_SECONDS if busy else IDLE_SECONDS)
+        available = available_bytes()
+        if now < self._next_full and not (now >= self._next_pressed and self._is_pressed(available)):
+            return None
+        try:
+            return self._look_at_all(now, available)
+        finally:
+            took = time.monotonic() - now
+            self._next_full, self._next_pressed = now + took / LOOK_SHARE, now + took / PRESSED_SHARE
+
+    def _is_pressed(self, available: int) -> bool:
+        """Whether so much of the computer's memory has gone since the last look that it may be the sandbox's last room."""
+        held, was_available = self._seen
+        room = max((self._options.memory_bytes or 0) - held, 0)
+        return self._options.memory_bytes is not None and was_available - available > max(room // 2, GONE_BYTES)
+
+    def _look_at_all(self, now: float, available: int) -> Optional[Tuple[str, str]]:
         pids = list_pids(self._alone)
         usage = measure_usage(pids)
         processes, memory = self._options.processes, self._options.memory_bytes
@@ -87,13 +111,19 @@ class Watch:
                 f"The sandbox's limit of {processes} processes was reached ({usage.processes} and the sandbox's own); "
             )
             return "processes", text + "its processes were ended, variables are lost."
-        excess = self._find_excess(pids, memory) if memory is not None else ""
-        self._next_look = max(self._next_look, now + (time.monotonic() - now) / LOOK_SHARE)
+        excess = self._find_excess(pids, memory, available) if memory is not None else ""
         return ("memory", excess) if excess else None
 
-    def _find_excess(self, pids: List[int], memory: int) -> str:
+    def _find_excess(self, pids: List[int], memory: int, available: int) -> str:
         """What to say of too much memory; ``""`` where it is not too much, or an end of the processes would help nobody."""
         held = self._look(pids, memory)
+        self._seen = (held.total, available)
+        # What the computer has lost since the run started, and nothing shows; no more of it than what may be hidden.
+        self._most = max(self._most, held.total + available)
+        lost = self._most - held.total - available
+        is_traceless = lost > max(memory // 4, GONE_BYTES)
+        self._hidden = min(lost, find_hidden(pids, self._counters.are_there)) if is_traceless else 0
+        held.kernel += self._hidden
         if held.total <= memory:
             self._files_left = self._going = 0
             return ""
@@ -119,7 +149,7 @@ class Watch:
         elif self._alone:
             memory = self._options.memory_bytes or 0
             inside = measure(list_pids(False), False, (), memory).of_processes
-            if self._look(list_pids(True), memory).of_processes > 2 * inside + IDLE_BYTES:
+            if self._hidden or self._look(list_pids(True), memory).of_processes > 2 * inside + IDLE_BYTES:
                 kill_all(True)
             free_shared_memory(self._directories)
 
@@ -165,7 +195,7 @@ def _told(held: Holdings, memory: int) -> str:
     kinds = (
         (held.files, "in files, which stay"),
         (held.shared, "in shared memory"),
-        (held.kernel, "in buffers"),
+        (held.kernel, "in buffers and what else the kernel keeps"),
     )
     parts = [f"{format_bytes(size)} {where}" for size, where in kinds if size > memory // 4]
     return f"{format_bytes(held.total)}{', of it ' + ' and '.join(parts) if parts else ''}"

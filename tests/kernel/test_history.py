@@ -167,6 +167,16 @@ def test_long_result_is_kept_with_its_beginning(tmp_path: Path) -> None:
     assert path.stat().st_size < 100_000
 
 
+def test_result_of_a_hundred_megabytes_is_not_kept_as_it_is(path: Path) -> None:
+    history = History(str(path))
+    history.store(1, "'y' * 100_000_000")
+    history.store_output(1, "y" * 100_000_000)
+    ((_, _, (_, output)),) = history.request({"hist_access_type": "tail", "n": 1, "output": True}).result(60)
+    history.close()
+    assert output.startswith("yyy") and output.endswith("more characters were not kept.]") and len(output) < 1_000_000
+    assert path.stat().st_size < 2_000_000
+
+
 def test_long_results_of_before_are_cut_when_the_file_is_used(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     history = History(str(path), HistoryLimits(output_characters=1 << 30))

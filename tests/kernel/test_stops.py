@@ -182,6 +182,15 @@ def test_sandbox_that_dies_beside_somebody_who_does_not_read_is_told(fresh_kerne
 # ---------------------------------------------------------------------- a supervisor that is stopped
 
 
+#: Goes on once its supervisor has been stopped, however long that takes to come.
+UNTIL_STOPPED = """
+import os, time
+x = 3; print('on')
+while open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[0] != 'T': time.sleep(0.01)
+print('off')
+"""
+
+
 def stop_it(kernel: Kernel, run: str) -> psutil.Process:
     kernel.wait_for_text(run, "on\n")
     process = supervisor(kernel)
@@ -205,7 +214,7 @@ def test_stopped_supervisor_shows_and_is_a_loss_that_is_told(jupyter_environment
 
 def test_stopped_supervisor_that_goes_on_loses_nothing(jupyter_environment: dict[str, str]) -> None:
     with Kernel("--HopxConfig.heartbeat_seconds=1") as kernel:
-        run = kernel.send("x = 3; print('on'); import time; time.sleep(1); print('off')")
+        run = kernel.send(UNTIL_STOPPED)
         process = stop_it(kernel, run)
         kernel.wait_for_text(run, "says nothing")
         process.resume()

@@ -91,8 +91,10 @@ def test_run_after_the_death_of_an_interpreter_says_so_once() -> None:
 def test_run_that_was_asked_for_before_a_death_is_not_run() -> None:
     with Sandbox.create() as sandbox:
         session, _ = open_session(sandbox)
-        first = session.execute("import os, time; time.sleep(0.5); os._exit(1)")
+        code = "import os, time\nwhile not os.path.exists('/tmp/go'): time.sleep(0.01)\nos._exit(1)"
+        first = session.execute(code)
         behind = session.execute("open('/tmp/ran', 'w')")
+        sandbox.files.write("/tmp/go", "")
         for run in (first, behind):
             with pytest.raises(RemoteExecutionError, match="InterpreterDied"):
                 run.wait()

@@ -72,5 +72,15 @@ def test_large_values_show_a_bar_and_small_ones_do_not(kernel: Kernel, name: str
     assert ok(kernel.run("print((back == large * 2).all())")).text() == "True\n"
 
 
+def test_much_json_is_refused_before_the_kernel_has_any_of_it(kernel: Kernel, name: str) -> None:
+    ok(kernel.run(f"%%sandbox {name}\n1"))
+    before = kernel.process.memory_info().rss
+    # 180 MB of JSON, which would be 5 GB of lists here.
+    code = f"%%sandbox {name} -o big\nbig = [[]] * 60_000_000"
+    assert "big cannot be carried" in refused(kernel.run(code))
+    assert kernel.process.memory_info().rss - before < 200 << 20
+    assert ok(kernel.run(f"%%sandbox {name}\ndel big; print('goes on')")).text() == "goes on\n"
+
+
 def test_values_are_refused_for_other_languages(kernel: Kernel, name: str) -> None:
     assert "-i and -o carry Python variables" in refused(kernel.run(f"%%sandbox {name} --language bash -o x\nx=1"))

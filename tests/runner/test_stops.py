@@ -81,12 +81,15 @@ def test_stop_for_code_of_no_run_hits_no_run(runner: RunnerClient) -> None:
     assert runner.finish(msg_id).value == "2"
 
 
-def test_stop_of_a_run_that_waits_for_its_turn_ends_that_one(runner: RunnerClient) -> None:
-    first = runner.request("execute_request", code="print('on'); import time; time.sleep(0.3); 1")
+def test_stop_of_a_run_that_waits_for_its_turn_ends_that_one(runner: RunnerClient, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    code = f"print('on'); import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n1"
+    first = runner.request("execute_request", code=code)
     second = runner.request("execute_request", code="2")
     runner.wait_text(first, "on\n")
     runner.request("interrupt_request", run_id=second)
     assert runner.finish(second).reply["reason"] == "interrupted"
+    gate.touch()
     assert runner.finish(first).value == "1"
 
 

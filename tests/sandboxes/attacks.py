@@ -99,6 +99,108 @@ for directory in ('/tmp', '/app', '/workspace', '/dev/shm'):
 raise last
 """
 
+#: Connections that nobody accepts, whose other ends are closed: a few open files hold thousands of full buffers.
+BACKLOG = """
+import os, socket
+kept = []
+while True:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f'\\0{os.getpid()}-{len(kept)}')
+    listener.listen(4096)
+    kept.append(listener)
+    for _ in range(4000):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.setblocking(False)
+        try:
+            sock.connect(listener.getsockname())
+            while True: sock.send(b'x' * 65536)
+        except OSError: pass
+        sock.close()
+"""
+
+#: The same over TCP, of which no control group counts what nobody has accepted.
+CONNECTIONS = """
+import socket
+kept = []
+while True:
+    listener = socket.create_server(('127.0.0.1', 0), backlog=4096)
+    kept.append(listener)
+    for _ in range(1000):
+        sock = socket.socket()
+        sock.settimeout(0.2)
+        try:
+            sock.connect(listener.getsockname())
+            sock.setblocking(False)
+            while True: sock.send(b'x' * 65536)
+        except OSError: pass
+        sock.close()
+"""
+
+#: Full sockets in messages that nobody reads, and open nowhere.
+MESSAGES = """
+import array, socket
+kept = []
+while True:
+    near, far = socket.socketpair()
+    kept += [near, far]
+    near.setblocking(False)
+    full = False
+    while not full:
+        pairs = [sock for _ in range(20) for sock in socket.socketpair()]
+        for sock in pairs:
+            sock.setblocking(False)
+            try:
+                while True: sock.send(b'x' * 65536)
+            except BlockingIOError: pass
+        try: near.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [s.fileno() for s in pairs]))])
+        except OSError:
+            kept += pairs  # there may be no more in messages
+            full = True
+"""
+
+#: Full pipes, in as many processes as it takes.
+PIPES = """
+import os, time
+while True:
+    kept = []
+    try:
+        while True:
+            kept.append(os.pipe())
+            os.set_blocking(kept[-1][1], False)
+            try:
+                while True: os.write(kept[-1][1], b'x' * 65536)
+            except BlockingIOError: pass
+    except OSError: pass
+    if os.fork(): time.sleep(600)
+    for pair in kept:
+        for fd in pair: os.close(fd)
+"""
+
+#: Mappings without a page, which every process has a copy of.
+MAPPINGS = """
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+base = libc.mmap(None, 65000 * 4096, 0, 0x4022, -1, 0)
+for page in range(0, 65000, 2): libc.mmap(base + page * 4096, 4096, 1, 0x4032, -1, 0)
+while True:
+    if os.fork() == 0: time.sleep(600)
+"""
+
+#: Notices of files that nobody reads, in as many queues as there may be.
+NOTICES = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+os.mkdir('/tmp/w')
+kept = []
+while (fd := libc.inotify_init1(0)) >= 0:
+    libc.inotify_add_watch(fd, b'/tmp/w', 0xfff)
+    kept.append(fd)
+name = '/tmp/w/' + 'n' * 240
+for number in range(10**9): os.close(os.open(name + str(number % 10), os.O_CREAT | os.O_WRONLY))
+"""
+
 ALL = {
     "sockets": SOCKETS,
     "inodes": INODES,
@@ -106,4 +208,10 @@ ALL = {
     "segments": SEGMENTS,
     "tables": TABLES,
     "files": FILES,
+    "backlog": BACKLOG,
+    "connections": CONNECTIONS,
+    "messages": MESSAGES,
+    "pipes": PIPES,
+    "mappings": MAPPINGS,
+    "notices": NOTICES,
 }

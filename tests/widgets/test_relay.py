@@ -344,7 +344,7 @@ def test_garbled_comm_message_is_told_and_the_kernel_lives(fresh: FrontEnd, line
     for one in gc.get_objects():
         if isinstance(one, socket.socket) and one.fileno() > 5 and one.family == socket.AF_UNIX:
             os.write(one.fileno(), {line!r}.encode() + b"\\n")
-    time.sleep(5)
+    time.sleep(600)  # its death ends it
     """
     messages = fresh.run(code)
     (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
