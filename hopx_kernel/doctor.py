@@ -266,8 +266,10 @@ def _check_memory_bound() -> Check:
     cause = "no control group can be made here; a sandbox's memory is watched, and may exceed its limit for a moment"
     remedy = (
         "Start Jupyter in a part of the system that is yours: systemd-run --user --scope jupyter lab\n"
-        "In a container, run it with a control group of its own that it may write (docker run --cgroupns=private, and\n"
-        "/sys/fs/cgroup writable), or give the container itself a limit (docker run --memory)."
+        "In a container, give the container itself a limit (docker run --memory); or let it write its control groups\n"
+        "(docker run --cgroupns=private, /sys/fs/cgroup writable) and free the first one before Jupyter starts:\n"
+        "  cd /sys/fs/cgroup && mkdir init && for p in $(cat cgroup.procs); do echo $p > init/cgroup.procs; done\n"
+        "  echo +memory +pids > cgroup.subtree_control"
     )
     return Check("memory bound", False, "", cause, remedy, required=False)
 

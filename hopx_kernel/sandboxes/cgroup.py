@@ -51,10 +51,13 @@ class Place:
         Of control groups: 1 or 2.
     parents : dict of str
         For each controller (``memory``, ``pids``) the directory that the group is made in.
+    processes : int, optional
+        The limit of processes of the groups that are left for it, which is its own as well.
     """
 
     version: int
     parents: dict[str, str]
+    processes: int | None = None
 
     def __str__(self) -> str:
         return f"control groups v{self.version} ({', '.join(sorted(self.parents))}) in {self.parents['memory']}"
@@ -79,13 +82,11 @@ class Cgroup:
     @classmethod
     def make(cls, memory_bytes: int | None, processes: int | None, place: Place | None = None) -> Cgroup | None:
         """Make a group with limits; None where none can be had, and where nothing is to be limited."""
-        wanted = {
-            "memory": memory_bytes and memory_bytes + OVERHEAD_BYTES,
-            "pids": processes and processes + OWN_PROCESSES,
-        }
         place = place or find_place()
         if place is None or memory_bytes is None:
             return None
+        counts = [count for count in (processes and processes + OWN_PROCESSES, place.processes) if count is not None]
+        wanted = {"memory": memory_bytes + OVERHEAD_BYTES, "pids": min(counts, default=None)}
         name = f"{_PREFIX}{_identity(os.getpid())}-{next(_numbers)}"
         group = cls(place.version, {})
         try:
@@ -93,8 +94,7 @@ class Cgroup:
                 _clean(parent)
                 path = os.path.join(parent, name)
                 if path not in group.directories.values():
-                    os.mkdir(path)
-                    os.chmod(path, 0o755)  # whatever the umask: its counters are shown by one who is not root
+                    _make(path)
                 group.directories[controller] = path
                 if (limit := wanted[controller]) is not None:
                     group._set(controller, limit)
@@ -196,6 +196,9 @@ _LIMITS = {
     2: {"memory": ("memory.max", "memory.swap.max"), "pids": ("pids.max",)},
 }
 
+#: The files of limits, of version 2, that a process is not taken away from.
+_LIMITS_TO_KEEP = ("memory.max", "memory.high", "memory.swap.max", "cpu.max", "cpuset.cpus", "cpuset.mems", "io.max")
+
 _COUNTERS = {
     1: (("stat", "memory.stat"), ("events", "memory.oom_control"), ("kernel", "memory.kmem.usage_in_bytes")),
     2: (("stat", "memory.stat"), ("events", "memory.events")),
@@ -228,20 +231,30 @@ def _find_v1(mounts: dict[str, tuple[str, str]], own: dict[str, str]) -> Place |
 def _find_v2(mount: tuple[str, str], own: str) -> Place | None:
     path = _path(*mount, own)
     top = mount[0]
+    counts: list[int] = []
     while path is not None and path != top and path.startswith(top):
         # A group whose processes are in it cannot have groups with limits below it. So they are made beside it, but not
-        # beside one that has a limit itself, which they would leave.
-        if any(_value(path, name) not in ("max", "") for name in ("memory.max", "memory.high", "pids.max")):
+        # beside one that has a limit itself, which they would leave. One of processes they can have as well: systemd
+        # gives every service and scope one.
+        if any(_value(path, name).split()[:1] not in ([], ["max"]) for name in _LIMITS_TO_KEEP):
             return None
+        if (count := _value(path, "pids.max")).isdigit():
+            counts.append(int(count))
         path = os.path.dirname(path)
-        if not os.access(path, os.W_OK) or not os.access(os.path.join(path, "cgroup.procs"), os.W_OK):
+        if not _is_ours(path):
             continue
         if path != top and not _value(path, "cgroup.procs"):
             _enable(path)
         controllers = _value(path, "cgroup.subtree_control").split()
-        if "memory" in controllers:
-            return Place(2, {name: path for name in controllers if name in _CONTROLLERS})
+        if "memory" in controllers and ("pids" in controllers or not counts):
+            parents = {name: path for name in controllers if name in _CONTROLLERS}
+            return Place(2, parents, min(counts, default=None))
     return None
+
+
+def _is_ours(path: str) -> bool:
+    """Whether groups can be made in one, and processes moved to them from others below it."""
+    return os.access(path, os.W_OK) and os.access(os.path.join(path, "cgroup.procs"), os.W_OK)
 
 
 def _enable(path: str) -> None:
@@ -326,6 +339,11 @@ def _identity(pid: int) -> str:
     except (OSError, IndexError):
         return f"{pid}"
     return f"{space}-{pid}-{started}"
+
+
+def _make(path: str) -> None:
+    os.mkdir(path)
+    os.chmod(path, 0o755)  # whatever the umask: its counters are shown by one who is not root
 
 
 def _remove(path: str) -> bool:

@@ -36,7 +36,7 @@ def test_group_is_made_beside_the_scope_that_systemd_gave(tmp_path: Path) -> Non
     assert "v2" in str(place) and "memory, pids" in str(place)
 
 
-@pytest.mark.parametrize("limit", ["memory.max", "memory.high", "pids.max"])
+@pytest.mark.parametrize("limit", ["memory.max", "memory.high"])
 def test_limit_of_a_service_is_not_left(tmp_path: Path, limit: str) -> None:
     make_tree(tmp_path, {"system.slice": {"cgroup.subtree_control": "memory pids", "cgroup.procs": ""}})
     make_tree(tmp_path, {"system.slice/jupyter.service": {limit: "1000000"}})
