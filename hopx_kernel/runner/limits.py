@@ -270,7 +270,7 @@ def limit_of(exc: Optional[BaseException]) -> str:
     if code == errno.EMFILE and options.open_files is not None:
         return "open_files"
     if code == errno.ENOSPC:
-        return _limit_of_files()
+        return _limit_of_files(exc)
     if code == errno.EAGAIN:  # of a fork; and of much else that has to do with no limit
         return "processes" if _is_crowded() else ""
     if isinstance(exc, RuntimeError) and "can't start new thread" in safe_str(exc):
@@ -290,10 +290,14 @@ def _limit_of_threads() -> str:
     return "" if _options[0].memory_bytes is None else "memory"
 
 
-def _limit_of_files() -> str:
-    """What the size of a full directory comes from; of one that has room again, as each has the same."""
+def _limit_of_files(exc: Optional[BaseException]) -> str:
+    """What the size of a full directory comes from; of one that has room again, as each has the same.
+
+    What else there may be no room for, such as another file to be watched, is said in words of a library's own.
+    """
     size, found = _options[0].disk_bytes, _find_full()
-    if found is None and (size is None or not causes.are_sized(causes.WRITABLE, size)):
+    is_plain = getattr(exc, "strerror", "") == os.strerror(errno.ENOSPC)
+    if found is None and (size is None or not is_plain or not causes.are_sized(causes.WRITABLE, size)):
         return ""
     where, what = found or (causes.WRITABLE[0], "bytes")
     is_of_memory = _options[0].memory_bytes is not None and (size is None or causes.size_of(where, what, size)[1])

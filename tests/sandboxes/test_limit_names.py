@@ -89,6 +89,11 @@ async def test_files_without_bytes_name_the_disk() -> None:
     assert "/tmp holds as many files as its size allows" in reply["evalue"] or "/tmp is full" in reply["evalue"]
 
 
+async def test_room_that_is_wanted_for_no_file_names_no_limit() -> None:
+    reply = await run_last({}, "import errno\nraise OSError(errno.ENOSPC, 'inotify watch limit reached')")
+    assert reply["ename"] == "OSError" and "limit" not in reply and "option" not in reply["evalue"]
+
+
 async def test_shared_memory_is_told_from_the_directories() -> None:
     reply = await run_last({"disk_bytes": 4 * MIB}, "open('/dev/shm/x', 'wb').write(b'x' * (4 << 20))")
     assert reply.get("limit") == "disk" and "shared memory, /dev/shm, is full" in reply["evalue"]
