@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 
-from ..errors import SandboxError
+from ..errors import SandboxError, SandboxTimeoutError
 from ..sandboxes.base import SandboxProcess
 from .carry import COPY_BYTES, Sink, Source
 from .checks import checked_path, harmless
@@ -27,15 +28,27 @@ ProgressHandler = Callable[[int, int], None]
 #: A directory's listing has some hundred bytes an entry: room for some hundred thousand.
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
+#: How long what was asked for may make no progress, in seconds: code in the sandbox may stop the process that answers. To
+#: remove as many files as a directory may hold takes seconds, on a machine that is slow tens of them.
+STALL_SECONDS = 120.0
+
 _SCRIPT = Path(__file__).with_name("inside") / "files.py"
 
 
 class Received:
-    """What a process writes: a line, then bytes."""
+    """What a process writes: a line, then bytes; and what it reads.
+
+    Raises `SandboxTimeoutError` where nothing goes on for `STALL_SECONDS`.
+    """
 
     def __init__(self, process: SandboxProcess) -> None:
         self.stream = process.stream
         self._rest = bytearray()
+
+    async def send(self, data: bytes) -> None:
+        """Have it read something. Raises `anyio.BrokenResourceError`."""
+        with _progress():
+            await self.stream.send(data)
 
     async def line(self) -> bytes:
         """Up to the first line's end. Raises `SandboxError` when that does not come."""
@@ -44,7 +57,8 @@ class Received:
             searched = len(self._rest)
             if searched > _MAX_ANSWER_BYTES:
                 raise SandboxError("the sandbox's answer is too long")
-            self._rest += await self.stream.receive()
+            with _progress():
+                self._rest += await self.stream.receive()
         line = bytes(self._rest[:end])
         del self._rest[: end + 1]
         return line
@@ -52,10 +66,19 @@ class Received:
     async def some(self, max_bytes: int) -> bytes:
         """The next bytes. Raises `anyio.EndOfStream`."""
         if not self._rest:
-            return await self.stream.receive(min(COPY_BYTES, max_bytes))
+            with _progress():
+                return await self.stream.receive(min(COPY_BYTES, max_bytes))
         data = bytes(self._rest[:max_bytes])
         del self._rest[:max_bytes]
         return data
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    with anyio.move_on_after(STALL_SECONDS) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise SandboxTimeoutError(f"nothing has come from the sandbox for {STALL_SECONDS:g} s")
 
 
 async def converse(
@@ -92,14 +115,17 @@ async def send_bytes(received: Received, source: Source, target: str, on_progres
     done, size = 0, source.size
     while done < size and (data := await source.read(min(COPY_BYTES, size - done))):
         try:
-            await received.stream.send(data)
+            await received.send(data)
         except anyio.BrokenResourceError:
             break  # it was refused, and the answer says why
         done += len(data)
         if on_progress is not None:
             on_progress(done, size)
     await received.stream.send_eof()
-    return str(parse_answer(target, await received.line()))
+    path = parse_answer(target, await received.line())
+    if type(path) is not str:
+        raise SandboxError(f"the sandbox gave no path for {target!r}")
+    return path
 
 
 async def receive_bytes(

@@ -6,6 +6,7 @@ Whatever a sandbox says about its files is checked; where a copy goes on the hos
 from __future__ import annotations
 
 import functools
+import math
 import posixpath
 import stat
 from collections.abc import Awaitable, Callable
@@ -268,9 +269,15 @@ def _decode(path: str, data: bytes) -> str:
 
 def _entries(directory: str, rows: Any) -> FileEntries:
     try:
-        return [
-            FileEntry(str(name), posixpath.join(directory, str(name)), int(size), float(modified), int(mode))
-            for name, mode, size, modified in rows
-        ]
+        return [_entry(directory, *row) for row in rows]
     except (TypeError, ValueError, OverflowError) as exc:
         raise SandboxError(f"the sandbox's listing of {directory!r} makes no sense") from exc
+
+
+def _entry(directory: str, name: Any, mode: Any, size: Any, modified: Any) -> FileEntry:
+    """Raises `ValueError` for what no directory has: with such a name a caller would write elsewhere than it means to."""
+    if type(name) is not str or name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError("no name of a file")
+    if any(type(number) is not int or number < 0 for number in (mode, size)) or not math.isfinite(modified):
+        raise ValueError("no status of a file")
+    return FileEntry(name, posixpath.join(directory, name), size, float(modified), mode)

@@ -178,9 +178,10 @@ class Launcher:
         """Run a task in a child, which cannot block this process and has nothing to exec."""
         pid = self.fork()
         if pid == 0:
-            code = 0
+            code = errno.EIO  # of what nobody has thought of: no end but the last is a success
             try:
                 task()  # type: ignore[operator]
+                code = 0
             except OSError as exc:
                 code = exc.errno or errno.EIO  # below 134, so it fits an exit code
             finally:

@@ -5,6 +5,8 @@ Nothing here leans on Landlock: these are programs that the launcher starts itse
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -151,3 +153,32 @@ async def test_user_of_the_host_has_no_number_for_what_ends_the_sandbox(sandbox:
     lines = Path(f"/proc/{init.pid}/status").read_text().splitlines()
     numbers = next(line.split()[1:] for line in lines if line.startswith("NSpid"))
     assert numbers[-1] == "1"
+
+
+#: Runs the launcher's own code around a copy that ends as ``argv[1]`` says.
+COPY = """
+import os, socket, sys, time
+source = open(sys.argv[1]).read()
+assert source.endswith("\\n\\nmain()\\n")
+scope = {"__name__": "launcher"}
+exec(compile(source[: -len("main()\\n")], "launcher", "exec"), scope)
+host, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+launcher = scope["Launcher"](control, [])
+def task():
+    if sys.argv[2] == "memory": raise MemoryError
+    if sys.argv[2] == "exit": raise SystemExit
+    if sys.argv[2] == "room": raise OSError(28, "")
+sys.stderr = open(os.devnull, "w")
+launcher.work(b"1", task)
+print(host.recv(256).split(b"\\0")[0])
+while not (pid := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)): pass
+launcher.reap()
+print(host.recv(256))
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("done", 0), ("room", 28), ("memory", 5), ("exit", 5)])
+def test_copy_is_a_success_only_where_it_came_to_its_end(end: str, code: int) -> None:
+    launcher = Path(spawn_module.__file__).with_name("launcher.py")
+    done = subprocess.run([sys.executable, "-c", COPY, launcher, end], capture_output=True, timeout=60, check=True)
+    assert done.stdout.decode().splitlines() == ["b'started'", rf"b'exited\x001\x00{code}'"]
