@@ -13,6 +13,7 @@ from ..protocol.frames import ENVELOPE_BYTES, MAX_MESSAGE_BYTES
 from .fd_order import exit_now, write_now
 from .fd_text import FdPipe
 from .host_link import high_fd
+from .protection import set_reachable
 from .shared_page import SharedPage
 
 __all__ = ["InterpreterProcess", "describe_status"]
@@ -144,6 +145,7 @@ class InterpreterProcess:
 def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe], page: SharedPage) -> None:
     try:
         os.setsid()
+        set_reachable(True)
         signal.set_wakeup_fd(-1)
         for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_DFL)

@@ -11,7 +11,7 @@ from typing import Callable, List
 from ..protocol.options import RunnerOptions
 from .base_shell import BaseShell
 from .host_link import HostLink, last_words, take_standard_streams
-from .protection import adopt_orphans, give_way
+from .protection import adopt_orphans, give_way, set_reachable
 from .supervisor import Supervisor
 
 __all__ = ["main"]
@@ -40,6 +40,7 @@ def main(argv: List[str]) -> None:
         link = HostLink(*take_standard_streams())
         adopt_orphans()
         give_way(500)  # before the sandbox's first process, with which all ends, and after the interpreter
+        set_reachable(False)
         supervisor = Supervisor(link, options)
         supervisor.ipython_version = find_ipython_version()
         shell = _build_shell(supervisor.serve_briefly, bool(supervisor.ipython_version))

@@ -7,8 +7,9 @@ import ctypes
 import struct
 from typing import Any
 
-__all__ = ["adopt_orphans", "confine_signals", "give_way"]
+__all__ = ["adopt_orphans", "confine_signals", "give_way", "set_reachable"]
 
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446  # the same number on every architecture
 _LANDLOCK_CREATE_RULESET_VERSION = 1
@@ -24,6 +25,17 @@ def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends, so that none is lost sight of."""
     try:
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (AttributeError, OSError):
+        pass
+
+
+def set_reachable(reachable: bool) -> None:
+    """Whether processes of the same user may read and write this one's memory, trace it, and take its descriptors.
+
+    A child has it of its parent until it runs a program. Files of ours in /proc are root's while nobody may.
+    """
+    try:
+        _libc().prctl(_PR_SET_DUMPABLE, int(reachable), 0, 0, 0)
     except (AttributeError, OSError):
         pass
 

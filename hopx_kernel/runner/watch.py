@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..protocol.options import RunnerOptions
 from .causes import OWN_PROCESSES
 from .holdings import Counters, Holdings, find_hidden, find_own_directories, free_shared_memory, measure
+from .host_link import last_words
 from .kept import available_bytes
 from .limits import exceeded, format_bytes
 from .usage import kill_all, list_pids, measure_memory, measure_usage
@@ -57,6 +60,7 @@ class Watch:
         self._options = options
         self._alone = alone
         self._has_limits = options.memory_bytes is not None or options.processes is not None
+        self._open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._next_look = self._next_full = self._next_pressed = 0.0
         self._full_since: Optional[float] = None
         self._next_beat = float("inf")
@@ -86,6 +90,10 @@ class Watch:
         """The limit that is exceeded and what to say of it; None when there is none, or it is not time to look."""
         if not self._has_limits or now < self._next_look:
             return None
+        if resource.getrlimit(resource.RLIMIT_NOFILE) != self._open_files:
+            # Code of the same user may lower it, and nothing in /proc could be read any more.
+            last_words("Its supervisor's limits were changed from within, so that it could no longer watch the others.")
+            os._exit(1)
         self._next_look = now + (BUSY_SECONDS if busy else IDLE_SECONDS)
         available = available_bytes()
         if now < self._next_full and not (now >= self._next_pressed and self._is_pressed(available)):

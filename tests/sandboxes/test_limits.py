@@ -12,7 +12,7 @@ from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.local import LocalSandbox
 from hopx_kernel.session import Session
 
-from .inside import bash, python, run
+from .inside import TIMEOUT_SECONDS, bash, python, run
 
 pytestmark = pytest.mark.anyio
 
@@ -147,3 +147,15 @@ def test_limit_that_is_none_at_all_is_refused(name: str) -> None:
 def test_variable_that_cannot_be_one_is_refused(env: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="environment variable"):
         SandboxOptions(env=env)
+
+
+async def test_code_that_takes_the_supervisor_its_sight_is_ended_and_told_why() -> None:
+    # With no descriptor left it would read nothing of what others use.
+    code = "import os, resource\nresource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))\nwhile True: pass"
+    async with (
+        LocalSandbox() as sandbox,
+        Session(sandbox, options=RunnerOptions(memory_bytes=1 << 30, processes=512)) as session,
+    ):
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            reply = await (await session.start_run(code)).wait()
+    assert reply["ename"] == "SandboxLostError" and "could no longer watch" in reply["evalue"], reply

@@ -16,12 +16,13 @@ import pytest
 import hopx_kernel.sandboxes.spawn as spawn_module
 from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.session import Session
 
 from .inside import bash, python, run
 
 pytestmark = pytest.mark.anyio
 
-#: Tries every way into another process that Linux has, and prints those that worked.
+#: Tries every way into another process, TARGET, that Linux has, and prints those that worked.
 ATTACK = r"""
 import ctypes, os, resource
 libc = ctypes.CDLL(None, use_errno=True)
@@ -41,36 +42,36 @@ def copy(name):
     buffer = ctypes.create_string_buffer(8)
     here = Vector(ctypes.addressof(buffer), 8)
     there = Vector(id(None), 8)
-    call(NUMBERS[name], 1, ctypes.addressof(here), 1, ctypes.addressof(there), 1, 0)
+    call(NUMBERS[name], TARGET, ctypes.addressof(here), 1, ctypes.addressof(there), 1, 0)
 
 def ptrace(request):
-    if libc.ptrace(request, 1, None, None) == -1:
+    if libc.ptrace(request, TARGET, None, None) == -1:
         raise OSError(ctypes.get_errno(), "")
 
 WAYS = {
     "attach": lambda: ptrace(16),
     "seize": lambda: ptrace(0x4206),
-    "read memory": lambda: os.close(os.open("/proc/1/mem", os.O_RDONLY)),
-    "write memory": lambda: os.close(os.open("/proc/1/mem", os.O_RDWR)),
-    "memory by thread": lambda: os.close(os.open("/proc/1/task/1/mem", os.O_RDWR)),
-    "maps": lambda: open("/proc/1/maps").read(),
-    "descriptors": lambda: os.listdir("/proc/1/fd"),
-    "environment": lambda: open("/proc/1/environ").read(),
-    "root": lambda: os.listdir("/proc/1/root/"),
-    "namespaces": lambda: os.readlink("/proc/1/ns/pid"),
+    "read memory": lambda: os.close(os.open("/proc/TARGET/mem", os.O_RDONLY)),
+    "write memory": lambda: os.close(os.open("/proc/TARGET/mem", os.O_RDWR)),
+    "memory by thread": lambda: os.close(os.open("/proc/TARGET/task/TARGET/mem", os.O_RDWR)),
+    "maps": lambda: open("/proc/TARGET/maps").read(),
+    "descriptors": lambda: os.listdir("/proc/TARGET/fd"),
+    "environment": lambda: open("/proc/TARGET/environ").read(),
+    "root": lambda: os.listdir("/proc/TARGET/root/"),
+    "namespaces": lambda: os.readlink("/proc/TARGET/ns/pid"),
     "process_vm_readv": lambda: copy("process_vm_readv"),
     "process_vm_writev": lambda: copy("process_vm_writev"),
-    "pidfd_getfd": lambda: call(438, os.pidfd_open(1), 0, 0),
-    "kcmp": lambda: call(NUMBERS["kcmp"], 1, os.getpid(), 0, 0, 0),
-    **{name: lambda name=name: os.write(os.open("/proc/1/" + name, os.O_WRONLY), b"0") for name in (
+    "pidfd_getfd": lambda: call(438, os.pidfd_open(TARGET), 0, 0),
+    "kcmp": lambda: call(NUMBERS["kcmp"], TARGET, os.getpid(), 0, 0, 0),
+    **{name: lambda name=name: os.write(os.open("/proc/TARGET/" + name, os.O_WRONLY), b"0") for name in (
         "oom_score_adj", "oom_adj", "clear_refs", "coredump_filter", "timerslack_ns", "sched", "autogroup", "comm")},
 }
 FILTERED = {
-    "limit": lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3)),
-    "nice": lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+    "limit": lambda: resource.prlimit(TARGET, resource.RLIMIT_NOFILE, (3, 3)),
+    "nice": lambda: os.setpriority(os.PRIO_PROCESS, TARGET, 19),
     "nice of the user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
-    "processors": lambda: os.sched_setaffinity(1, {0}),
-    "scheduler": lambda: os.sched_setscheduler(1, os.SCHED_BATCH, os.sched_param(0)),
+    "processors": lambda: os.sched_setaffinity(TARGET, {0}),
+    "scheduler": lambda: os.sched_setscheduler(TARGET, os.SCHED_BATCH, os.sched_param(0)),
 }
 import sys
 for name, way in {**WAYS, **(FILTERED if "filtered" in sys.argv else {})}.items():
@@ -79,7 +80,7 @@ for name, way in {**WAYS, **(FILTERED if "filtered" in sys.argv else {})}.items(
     except OSError:
         continue
     print("WORKED:", name)
-print("tried", os.listdir("/proc/1/task"))
+print("tried", os.listdir("/proc/TARGET/task"))
 """
 
 
@@ -94,8 +95,23 @@ async def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 async def test_no_way_leads_into_process_1(either: LocalSandbox, request: pytest.FixtureRequest) -> None:
     how = request.node.callspec.params["either"]
-    assert (await python(either, ATTACK, how)).stdout == "tried ['1']\n"
+    assert (await python(either, ATTACK.replace("TARGET", "1"), how)).stdout == "tried ['1']\n"
     assert (await run(either, "echo", "alive")).stdout == "alive\n"
+
+
+async def test_no_way_leads_into_the_supervisor_and_its_interpreter_is_an_ordinary_process(
+    either: LocalSandbox,
+) -> None:
+    async with Session(either) as session:
+        pid = session.runner_info["pid"]
+        outcome = await python(either, ATTACK.replace("TARGET", str(pid)))
+        assert outcome.stdout == f"tried ['{pid}']\n", outcome.stderr
+        # And so is the one that comes after it.
+        for _ in range(2):
+            own = "open('/proc/self/mem', 'rb').close(), open('/proc/self/environ').read()[:4]"
+            reply = await (await session.start_run("", user_expressions={"own": own})).wait()
+            assert "'PATH'" in reply["user_expressions"]["own"]["data"]["text/plain"], reply
+            await session.restart()
 
 
 async def test_no_signal_stops_process_1(sandbox: LocalSandbox) -> None:
