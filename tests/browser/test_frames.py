@@ -217,8 +217,12 @@ def test_attempts_are_real_without_a_policy(chromium: Browser, canaries: Canarie
 def test_frame_of_a_sandbox_with_the_network_loads_what_is_there(chromium: Browser, canaries: Canaries) -> None:
     page = chromium.new_page()
     _show(page, canaries, _attempts(canaries), network=True)
+    wanted = {"img", "script.js", "css", "poster", "font", "image", "import.js"}
+    deadline = time.monotonic() + 60
+    while not wanted <= canaries.seen and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
     page.close()
-    assert {"img", "script.js", "css", "poster", "font", "image", "import.js"} <= canaries.seen
+    assert wanted <= canaries.seen
     assert not canaries.seen & {
         "location",
         "refresh",

@@ -36,7 +36,7 @@ pyarrow.parquet.read_table("/tmp/x.parquet", memory_map=True)
 import psutil
 process = psutil.Process()
 psutil.virtual_memory(), psutil.cpu_percent(), psutil.disk_usage("/tmp"), psutil.net_io_counters(), psutil.cpu_stats()
-process.memory_full_info(), process.io_counters(), process.cpu_affinity(), process.open_files(), process.nice(1)
+process.memory_full_info(), process.io_counters(), process.cpu_affinity(), process.open_files(), process.nice(19)
 process.rlimit(psutil.RLIMIT_NOFILE), psutil.net_if_addrs(), psutil.net_if_stats(), psutil.boot_time()
 [found.info for found in psutil.process_iter(["name", "cmdline", "memory_info"])]
 """,
