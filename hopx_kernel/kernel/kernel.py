@@ -89,7 +89,7 @@ class HopxKernel:
         self._parent: dict[str, Any] = {}
         self._subshells: list[str] = []
         self._usage = Usage()
-        self._aborting = False
+        self._aborting: set[str | None] = set()
         self._running: Request | None = None
         self._throttled_until = 0.0
         limited = behind_server
@@ -236,7 +236,7 @@ class HopxKernel:
             return
         async with self._execute_lock:
             try:
-                if self._aborting:
+                if request.subshell_id in self._aborting:
                     self._abort(request)
                     return
                 self._running = request
@@ -278,20 +278,20 @@ class HopxKernel:
         self._publish_status("idle", request.message)
 
     def _abort_queued(self, request: Request) -> None:
-        """Abort the cells that have arrived when one fails, unless that one said not to or was silent.
+        """Abort the cells of its shell that have arrived when one fails, unless that one said not to or was silent.
 
         What a client sends after it has seen the reply is not aborted: the end is marked before the reply is sent.
         """
         content = request.message["content"]
         if not isinstance(content, dict) or content.get("silent") or not content.get("stop_on_error", True):
             return
-        self._aborting = True
+        self._aborting.add(request.subshell_id)
         self._shell.drain()
-        self._group.start_soon(self._stop_aborting)
+        self._group.start_soon(self._stop_aborting, request.subshell_id)
 
-    async def _stop_aborting(self) -> None:
+    async def _stop_aborting(self, subshell_id: str | None) -> None:
         async with self._execute_lock:
-            self._aborting = False
+            self._aborting.discard(subshell_id)
 
     # ------------------------------------------------------------------ control channel
 

@@ -97,6 +97,8 @@ class RunOutput:
         self._timer: asyncio.TimerHandle | None = None
         self._error_name = ""
         self._faults: set[str] = set()
+        #: The `clear_output` that nothing has been shown after.
+        self._cleared: dict[str, Any] | None = None
         self._markers = MarkerParser(request.msg_id)
         self._held_until: float | None = None
         self._text_filter = {"stdout": trust.text_filter(), "stderr": trust.text_filter()}
@@ -110,6 +112,8 @@ class RunOutput:
         """Take one event of the run, in order."""
         if event.msg_type not in _BESIDE_TEXT:
             self.flush()
+        if event.msg_type not in ("clear_output", "stream", "heartbeat"):
+            self._cleared = None
         if not self._display_takes(event):
             handler = self._HANDLERS.get(event.msg_type)
             if handler is not None:
@@ -136,6 +140,7 @@ class RunOutput:
     def publish_stream(self, name: str, text: str) -> None:
         """Send a text of the kernel's own."""
         self.flush()
+        self._cleared = None
         self._publisher.publish("stream", {"name": name, "text": text}, self.parent)
 
     def publish_error(self, content: dict[str, Any]) -> None:
@@ -225,7 +230,10 @@ class RunOutput:
         self._publisher.publish(event.msg_type, content, self.parent, event.metadata)
 
     async def _take_clear_output(self, event: Message) -> None:
-        self._publisher.publish("clear_output", event.content, self.parent)
+        # Behind a flood of them, whose text an interrupt has omitted, all are one.
+        if event.content != self._cleared:
+            self._publisher.publish("clear_output", event.content, self.parent)
+            self._cleared = event.content
 
     async def _take_error(self, event: Message) -> None:
         self._error_name = event.content["ename"]
@@ -288,6 +296,7 @@ class RunOutput:
     def _send(self, texts: list[tuple[str, str]]) -> None:
         for name, text in texts:
             if text:
+                self._cleared = None
                 if self.display is not None:
                     self.display.before_text(text)
                 self._publisher.publish("stream", {"name": name, "text": text}, self.parent)
@@ -319,7 +328,7 @@ class RunOutput:
         self._set_timer()
 
     def _do_what_is_due(self) -> None:
-        now = time.monotonic()
+        now, self._cleared = time.monotonic(), None
         if self._held_until is not None and now >= self._held_until:
             self._release_held()
         if self._shaper.deadline is not None and now >= self._shaper.deadline:

@@ -78,12 +78,14 @@ class Stdin:
     def _take(self, frames: list[bytes]) -> None:
         try:
             _, reply = self._wire.unpack(frames)
-            value = str(reply["content"]["value"])
+            value = reply["content"]["value"]
+            if reply["msg_type"] != "input_reply" or not isinstance(value, str):
+                raise TypeError
         except (ValueError, TypeError, KeyError, RecursionError, MemoryError):
             _log.warning("A message on the stdin channel is not a valid input_reply")
             return
         question = self._question
-        if question is None:
+        if question is None or question.answered.is_set():
             _log.info("An input_reply came that nobody waits for")
             return
         # Clients that do not name the request answer the question they were asked last.

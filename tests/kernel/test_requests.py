@@ -250,6 +250,20 @@ def test_subshells_are_made_listed_used_and_deleted(kernel: Kernel) -> None:
     assert gone.content["status"] == "error"
 
 
+def test_error_aborts_what_is_queued_in_its_own_shell(kernel: Kernel) -> None:
+    subshell_id = kernel.control("create_subshell_request", {})["content"]["subshell_id"]
+    run = kernel.send("input('q')", allow_stdin=True)
+    kernel.question()
+    here = kernel.send("'here'")
+    there = kernel.request("execute_request", {"code": "'there'"}, subshell_id=subshell_id)
+    kernel.wait_for_arrival()
+    kernel.interrupt()
+    assert kernel.collect(run).content["ename"] == "KeyboardInterrupt"
+    assert kernel.collect(here).content["status"] == "aborted"
+    assert kernel.collect(there).result == "'there'"
+    kernel.control("delete_subshell_request", {"subshell_id": subshell_id})
+
+
 def test_history_is_kept_with_output(kernel: Kernel) -> None:
     kernel.run("'find me'")
     content = {"hist_access_type": "tail", "n": 1, "output": True, "raw": True}

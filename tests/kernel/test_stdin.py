@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from .client import Kernel
 
 
@@ -57,6 +61,17 @@ def test_malformed_answer_is_survived(kernel: Kernel) -> None:
     kernel.question()
     kernel.client.stdin_channel.send(kernel.client.session.msg("input_reply", {}))
     kernel.client.input("right")
+    assert kernel.collect(run).result == "'right'"
+
+
+@pytest.mark.parametrize("value", [None, 5, ["x"], {"a": 1}])
+def test_answer_that_is_no_text_is_none(kernel: Kernel, value: Any) -> None:
+    run = kernel.send("input('q')", allow_stdin=True)
+    kernel.question()
+    kernel.client.stdin_channel.send(kernel.client.session.msg("input_reply", {"value": value}))
+    kernel.client.stdin_channel.send(kernel.client.session.msg("execute_request", {"value": "other"}))
+    kernel.client.input("right")
+    kernel.client.input("too late")
     assert kernel.collect(run).result == "'right'"
 
 

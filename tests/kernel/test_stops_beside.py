@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from hopx_kernel.kernel.arrivals import Arrivals
 
-from .client import PATIENT, TIMEOUT, Kernel
+from .client import PATIENT, TIMEOUT, Kernel, Message
 from .test_stops import answers, message, press
 
 #: Tells of its run, and runs until it is interrupted, in whatever it is called by.
@@ -139,3 +140,23 @@ def test_answer_that_is_too_large_is_told_and_asked_for_again(kernel: Kernel) ->
     kernel.client.input("four")
     outcome = kernel.collect(run, timeout=2 * TIMEOUT)
     assert outcome.text() == "4\n" and "could not be given" in outcome.text("stderr")
+
+
+def test_stop_is_not_behind_what_was_cleared_again(jupyter_environment: dict[str, str]) -> None:
+    """Behind a server's limits thousands of these wait, and Stop leaves out the text between them."""
+    code = "from IPython.display import clear_output\nwhile True: clear_output(wait=True); print('on')"
+    seen = 0
+
+    def are_many(message: Message) -> bool:
+        nonlocal seen
+        seen += message["msg_type"] == "clear_output"
+        return seen == 2000
+
+    with Kernel(PATIENT, "--HopxConfig.server_limits=on") as kernel:
+        run = kernel.send(code)
+        kernel.collect(run, are_many, timeout=3 * TIMEOUT)
+        assert kernel.interrupt()["stopped"] is True
+        types = kernel.collect(run, timeout=3 * TIMEOUT).types
+        pairs = set(itertools.pairwise(types))
+        assert ("clear_output", "clear_output") not in pairs and types[-1] == "idle"
+        assert kernel.run("1 + 1").result == "2"
