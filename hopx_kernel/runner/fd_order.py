@@ -15,7 +15,7 @@ import termios
 import time
 from typing import Any, Callable, Tuple
 
-__all__ = ["FdPipes", "exit_now", "guard_fds", "write_now"]
+__all__ = ["FdPipes", "exit_now", "guard_fds", "write_all", "write_now"]
 
 #: `os._exit` and `os.write` as they are before `guard_fds`: they flush nothing, for which there may be no way any more.
 exit_now, write_now = os._exit, os.write
@@ -100,6 +100,15 @@ def guard_fds(flush: Callable[[], None]) -> None:
             setattr(os, name, _flushing_for_fds(getattr(os, name), flush))
     for name in ("_exit", "abort", "closerange"):
         setattr(os, name, _flushing(getattr(os, name), flush))
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write to a file descriptor; what it does not take is lost, as on a closed terminal."""
+    try:
+        while data:
+            data = data[write_now(fd, data) :]
+    except OSError:
+        pass
 
 
 def _flushing_for_fds(function: Callable[..., Any], flush: Callable[[], None]) -> Callable[..., Any]:

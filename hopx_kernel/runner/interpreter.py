@@ -33,6 +33,7 @@ from .protection import confine_signals, give_way
 from .questions import no_answer
 from .services import Services
 from .shared_page import SharedPage
+from .shared_text import SharedText
 from .streams import OutputStream
 from .usage import is_alone
 
@@ -48,7 +49,7 @@ class Interpreter:
         The channel to the supervisor.
     pipe_fds : tuple of int
         Write ends of the pipes behind fds 1 and 2.
-    page : SharedPage
+    page, text : SharedPage, SharedText
         Shared with the supervisor.
     options : RunnerOptions
         The runner's.
@@ -61,6 +62,7 @@ class Interpreter:
         sock: socket.socket,
         pipe_fds: Tuple[int, int],
         page: SharedPage,
+        text: SharedText,
         options: RunnerOptions,
         shell: BaseShell,
     ) -> None:
@@ -69,7 +71,7 @@ class Interpreter:
         self._shell = shell
         self._interrupts = Interrupts(page)
         self._pipes = FdPipes(pipe_fds)
-        self._outlet = Outlet(sock, self._interrupts, self._pipes.settle, page)
+        self._outlet = Outlet(sock, self._interrupts, self._pipes.settle, page, text)
         self._services = Services(self._outlet)
         self._comms = Comms(self._services)
         self._context = contextvars.copy_context()

@@ -15,16 +15,20 @@ from .fd_text import FdPipe
 from .host_link import high_fd
 from .protection import set_reachable
 from .shared_page import SharedPage
+from .shared_text import SharedText, read_position
 
-__all__ = ["InterpreterProcess", "describe_status"]
+__all__ = ["TEXT_MARK", "InterpreterProcess", "describe_status"]
 
 _READ_BYTES = 1 << 18
 
 #: What an event may have: it gets its number on the way.
 _MAX_LINE_BYTES = MAX_MESSAGE_BYTES - ENVELOPE_BYTES
 
-#: The child's part: takes its socket, the write ends of its pipes and the page that it shares, and never returns.
-ChildMain = Callable[[socket.socket, Tuple[int, int], SharedPage], None]
+#: What the lines of text begin with.
+TEXT_MARK = b"+"
+
+#: The child's part: takes its socket, the write ends of its pipes and the memory that it shares, and never returns.
+ChildMain = Callable[[socket.socket, Tuple[int, int], SharedPage, SharedText], None]
 
 
 class InterpreterProcess:
@@ -38,7 +42,7 @@ class InterpreterProcess:
         The supervisor's end of the channel.
     pipes : tuple of FdPipe
         Behind its fds 1 and 2.
-    page : SharedPage
+    page, text : SharedPage, SharedText
         Shared with it.
     is_ready : bool
         Whether it has said that it takes requests.
@@ -47,7 +51,8 @@ class InterpreterProcess:
     def __init__(self, generation: int, main: ChildMain) -> None:
         self.generation = generation
         self.is_ready = False
-        self.page = SharedPage()
+        self.page, self.text = SharedPage(), SharedText()
+        self._position = 0
         self.sock, theirs = socket.socketpair()
         self.pipes = (FdPipe("stdout"), FdPipe("stderr"))
         self._pending = bytearray()
@@ -57,7 +62,7 @@ class InterpreterProcess:
         gc.freeze()
         self.pid = os.fork()
         if not self.pid:
-            _run_child(main, theirs, self.pipes, self.page)
+            _run_child(main, theirs, self.pipes, self.page, self.text)
         theirs.close()
         self.sock.setblocking(False)
 
@@ -86,10 +91,23 @@ class InterpreterProcess:
             raise ValueError("a message is too long")
         return [bytes(line) for line in lines], True
 
+    def open_text(self, line: bytes) -> bytes:
+        """A line of text without its position, which is kept: up to there nothing is to be taken from the memory.
+
+        Raises `ValueError`.
+        """
+        position, _, line = line.partition(b" ")
+        self._position = read_position(position)
+        return line
+
+    def take_rest(self) -> List[Tuple[str, Optional[str], str]]:
+        """After its end: the text that has not come by the channel; its stream, its request where known, itself."""
+        return self.text.rest(self._position)
+
     @property
-    def has_rest(self) -> bool:
-        """Whether the beginning of a line has come, and not its end."""
-        return bool(self._pending)
+    def is_missing_something(self) -> bool:
+        """After its end: whether something was to be sent that is nowhere any more."""
+        return self.page.has_unsent or bool(self._pending and not self._pending.startswith(TEXT_MARK))
 
     @property
     def has_output(self) -> bool:
@@ -140,9 +158,12 @@ class InterpreterProcess:
         self.sock.close()
         for pipe in self.pipes:
             pipe.close()
+        self.text.close()
 
 
-def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe], page: SharedPage) -> None:
+def _run_child(
+    main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe], page: SharedPage, text: SharedText
+) -> None:
     try:
         os.setsid()
         set_reachable(True)
@@ -157,7 +178,7 @@ def _run_child(main: ChildMain, sock: socket.socket, pipes: Tuple[FdPipe, FdPipe
         for fd in _open_fds():
             if fd > 2 and fd not in (*fds, high):
                 _close(fd)
-        main(socket.socket(fileno=high), (fds[0], fds[1]), page)
+        main(socket.socket(fileno=high), (fds[0], fds[1]), page, text)
     except BaseException:
         import traceback
 

@@ -1,4 +1,4 @@
-"""Any Python value as JSON knows it, without ever raising."""
+"""Any Python value as JSON knows it, without ever raising; and messages of such values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import base64
 import math
 from typing import Any
 
-__all__ = ["jsonable", "printable", "safe_repr", "safe_str"]
+from ..errors import LocalProtocolError
+from ..protocol.frames import dump_message
+from ..protocol.messages import Message
+
+__all__ = ["jsonable", "line_of", "printable", "safe_repr", "safe_str"]
 
 _DEPTH_BOUND = 100  # deeper than any document, shallower than the recursion limit of the encoder
 
@@ -54,3 +58,25 @@ def safe_str(exc: object) -> str:
         return str(exc)
     except Exception as broken:
         return f"<the exception's text could not be made: {type(broken).__name__}>"
+
+
+def line_of(message: Message) -> bytes:
+    """A message as a line of the channel; values that JSON does not know as their text. Raises `LocalProtocolError`."""
+    try:
+        line = dump_message(message)
+    except LocalProtocolError:
+        line = dump_message(_cleaned(message))
+    if b"\\ud" in line:
+        line = dump_message(_cleaned(message))
+    return line + b"\n"
+
+
+def _cleaned(message: Message) -> Message:
+    return Message(
+        msg_type=message.msg_type,
+        content=jsonable(message.content),
+        msg_id=message.msg_id,
+        parent_id=message.parent_id,
+        metadata=jsonable(message.metadata),
+        buffers=message.buffers,
+    )

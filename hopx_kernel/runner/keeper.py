@@ -11,7 +11,7 @@ from ..protocol.frames import load_message
 from ..protocol.messages import Message, Role, check_message
 from . import limits
 from .fd_text import QUIET_SECONDS, FdPipe, TextJoiner
-from .interpreter_process import ChildMain, InterpreterProcess, describe_status
+from .interpreter_process import TEXT_MARK, ChildMain, InterpreterProcess, describe_status
 from .outbox import Outbox
 from .poller import Poller
 from .runs import Death
@@ -154,13 +154,14 @@ class Keeper:
         if signal_name == "SIGKILL" and death.reason == "died" and (why := self.explain_kill()):
             death = Death("limit", "SandboxLimitError", why, "memory")
         self._death = death
+        # What it has started ends first: what that still writes is shown, too.
+        process.kill()
+        kill_all(False)
         self._drain(process)
         self._failed_starts += 0 if process.is_ready else 1
         self.process = None
         for fd in (process.sock.fileno(), *(pipe.reader for pipe in process.pipes)):
             self._poller.forget(fd)
-        process.kill()
-        kill_all(False)
         process.close()
         death.extra = {"signal": signal_name} if signal_name is not None else {"exit_code": exit_code}
         self._on_death(death)
@@ -178,8 +179,11 @@ class Keeper:
                 self._take_text(pipe, text, now)
             self._take_text(pipe, pipe.finish(), now)
         self.flush_text(now)
-        if process.is_ready and (process.page.has_unsent or process.has_rest):
-            text = "[What was printed just before the interpreter's end may be missing here.]"
+        for name, parent_id, text in process.take_rest():
+            parent_id = self.parent_id if parent_id is None else parent_id
+            self._outbox.send("stream", {"name": name, "text": text}, parent_id=parent_id)
+        if process.is_ready and process.is_missing_something:
+            text = "[What was shown just before the interpreter's end may be missing here.]"
             self._outbox.send("stream", {"name": "stderr", "text": f"\n{text}\n"}, parent_id=self.parent_id)
 
     # ------------------------------------------------------------------ reading
@@ -229,6 +233,11 @@ class Keeper:
     def _take_line(self, line: bytes) -> None:
         now = self.last_output = time.monotonic()
         self.flush_text(now)
+        if line.startswith(TEXT_MARK) and self.process is not None:
+            try:
+                line = self.process.open_text(line)
+            except ValueError:
+                pass  # it is nothing that can be loaded, either
         if line.startswith(_STREAM):
             self._outbox.send_line(line)
             return

@@ -47,7 +47,7 @@ def main(argv: List[str]) -> None:
         from . import progress_adapters, progress_track  # noqa: F401  before the fork: the file may be deleted later
         from .interpreter import Interpreter
 
-        supervisor.serve(lambda sock, fds, page: Interpreter(sock, fds, page, options, shell).run())
+        supervisor.serve(lambda sock, fds, page, text: Interpreter(sock, fds, page, text, options, shell).run())
     except BaseException:
         import traceback
 

@@ -1,39 +1,37 @@
 """The one way out of the interpreter: text and events, in the order in which they were made.
 
-What is written goes into one list, and whoever flushes sends it, directly from the writing thread. In a quiet period a
-line leaves at once; in a flood it leaves with thousands of others, when they are enough or when the ticker comes by.
+What is written goes into memory that the supervisor sees too, and whoever flushes sends it, directly from the writing
+thread. In a quiet period a line leaves at once; in a flood it leaves with thousands of others, when they fill that memory
+or when the ticker comes by. What has not left when this process ends is shown by the supervisor.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import socket
 import sys
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional
+from typing import Callable, Deque, Dict, Optional
 
-from ..errors import LocalProtocolError
-from ..protocol.frames import dump_message
 from ..protocol.messages import Message
 from . import forked, limits, parents
+from .fd_order import write_all
 from .interrupts import Interrupts
-from .jsonable import jsonable, printable
+from .jsonable import line_of
 from .shared_page import SharedPage
+from .shared_text import EVENTS, SharedText, decode, tag_of
 
 __all__ = ["Outlet"]
 
 #: Text of one message at most: few messages for a flood, and still a quarter of a frame after escaping.
 TEXT_BOUND = 64 * 1024
 
-#: Texts longer than the first are counted; at the second whoever writes has to send them itself. Shorter ones are bound
-#: by their number, to 4 MiB, without the cost of counting.
-LONG_TEXT, LONG_BOUND = 128, 4 * TEXT_BOUND
-
-#: A text longer than this is never held whole: it is sent in slices by whoever writes it.
-SLICED_TEXT = 16 * TEXT_BOUND
+#: A text longer than the first is written in slices, of which the memory for texts holds some; one longer than the second
+#: is never held whole, for it may be most of the memory there is: each slice is sent before the next is cut.
+SLICE, SENT_TEXT = 16 * 1024, 16 * TEXT_BOUND
 
 #: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
 #: host more than it shows. And so few writes between two of its visits, so many times in a row, are no flood any more: on
@@ -43,25 +41,10 @@ LINES_AT_ONCE, QUIET_WRITES, QUIET_VISITS = 20, 8, 3
 #: How long a line without an end, and a line in a flood, wait, in seconds; the longer the flood, the longer.
 PARTIAL_SECONDS, FLOOD_SECONDS, LONG_FLOOD_SECONDS = 0.002, 0.01, 0.05
 
-#: Writes that may wait in a flood before whoever writes has to send them itself.
-WAITING_WRITES = 32 * 1024
+#: What `print` writes by itself after each line: Python has each character of ASCII once.
+LINE_END = chr(10)
 
 _quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
-
-
-class _Segment:
-    """Text of one request on one stream, written in a row; or, without a name, an event's line.
-
-    `text` is what has been taken out of `parts`, and sent up to `sent`: whoever meets the end of the memory goes on there.
-    """
-
-    __slots__ = ("name", "parent_id", "parts", "sent", "text")
-
-    def __init__(self, parent_id: str, name: str, part: Any) -> None:
-        self.parent_id = parent_id
-        self.name = name
-        self.parts: List[Any] = [part]
-        self.text, self.sent = "", 0
 
 
 class Outlet:
@@ -76,20 +59,33 @@ class Outlet:
     settle : callable
         Waits until what was written to the file descriptors before has been taken.
     page : SharedPage
-        Keeps whether something has not been sent, for the case that this process ends before.
+        Keeps whether something has not been sent that is not in `text`, for the case that this process ends before.
+    text : SharedText
+        Where what is written waits.
     """
 
     def __init__(
-        self, sock: socket.socket, interrupts: Interrupts, settle: Callable[[], None], page: SharedPage
+        self,
+        sock: socket.socket,
+        interrupts: Interrupts,
+        settle: Callable[[], None],
+        page: SharedPage,
+        text: SharedText,
     ) -> None:
         self._sock = sock
         self._interrupts = interrupts
         self._settle = settle
         self._page = page
-        self._segments: Deque[_Segment] = deque()
-        self._open: Optional[_Segment] = None
-        self._long = 0
-        self._lock = threading.Lock()
+        self._text = text
+        self._tags: Dict[str, Dict[str, bytes]] = {"stdout": {}, "stderr": {}}
+        self._ends: Dict[str, Dict[str, bytes]] = {"stdout": {}, "stderr": {}}
+        self._heads: Dict[int, bytes] = {}
+        #: What does not fit where it cannot be flushed: written by a finalizer or a signal's handler inside of a flush.
+        self._late: Deque[bytes] = deque()
+        #: Events that could not be sent at once, by the numbers that stand for them in the text.
+        self._events: Dict[int, bytes] = {}
+        self._event_numbers = itertools.count()
+        self._lock, self._naming = threading.Lock(), threading.RLock()
         self._owner = 0
         self._credit = LINES_AT_ONCE
         self._flooded = False
@@ -103,38 +99,29 @@ class Outlet:
     def make_write(self, name: str) -> Callable[[str], int]:
         """The `write` of a text stream; a closure, since a million calls of it must cost little.
 
-        It takes no lock. A writer that finds its segment closed after it has added to it puts it in line once more: a
-        flush that came between has either taken the text, or leaves it for the next one.
+        It takes no lock: to add a record is one step, and one that finds no room, or a half that was just closed, is
+        added again.
         """
-        segments = self._segments
+        tags, ends, encode, shared = self._tags[name], self._ends[name], str.encode, self._text
+        slice_bound, line_end = SLICE, LINE_END
         get_parent, last = parents.current.get, parents.last
 
         def write(text: str) -> int:
-            if not isinstance(text, str):
-                raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-            length = len(text)
-            if length > SLICED_TEXT:
-                return self._write_slices(write, text)
-            parent_id = get_parent(last[0])
-            segment = self._open
-            if segment is not None and segment.name is name and segment.parent_id is parent_id:
-                segment.parts.append(text)
-                if self._open is not segment:
-                    segments.append(segment)
-                    self._page.write()
-            else:
-                segment = _Segment(parent_id, name, text)
-                segments.append(segment)
-                self._open = segment
-                self._page.write()
-            if length > LONG_TEXT:
-                self._long += length
-                if self._long > LONG_BOUND:
-                    self._try_flush()
+            try:
+                length = len(text)
+                if text is line_end:
+                    shared.open.write(ends[get_parent(last[0])])
+                elif length > slice_bound:
+                    length = -1
+                else:
+                    shared.open.write(encode(text) + tags[get_parent(last[0])])
+            except (ValueError, KeyError, TypeError, MemoryError):
+                length = -1
+            if length < 0:  # not in the handler: what interrupts it is to have no cause of ours
+                length = self._write_slowly(name, text)
             if self._flooded:
-                if len(segment.parts) > WAITING_WRITES:
-                    self._try_flush()
-            elif text[-1:] == "\n":
+                return length
+            if text[-1:] == "\n":
                 self.flush_soon()
             elif not self._armed:
                 self._arm()
@@ -142,23 +129,77 @@ class Outlet:
 
         return write
 
-    def _write_slices(self, write: Callable[[str], int], text: str) -> int:
-        """Write a long text piece by piece, each sent before the next is cut: it may be most of the memory there is.
+    def _write_slowly(self, name: str, text: str) -> int:
+        """Write what the usual way does not: where there is no room or no memory, or what has no tag or is odd."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        text = str.__str__(text)  # of a class of the user's, the text itself
+        if len(text) > SLICE:
+            return self._write_slices(name, text)
+        self._put(limits.with_room(_record_of, text, limits.with_room(self._find_tag, name)))
+        return len(text)
+
+    def _write_slices(self, name: str, text: str) -> int:
+        """Write a long text piece by piece; of a very long one each is sent before the next is cut.
 
         Raises what the code that writes is to see: a `MemoryError` where there is none even for a piece, and an
         interrupt between two of them.
         """
-        text = str.__str__(text)  # of a class of the user's, the text itself
-        length = len(text)
-        start = 0
-        while start < length:
-            end = start + TEXT_BOUND
-            if "\ud800" <= text[end - 1 : end] <= "\udbff":
-                end += 1  # with its other half
-            write(text[start:end])
-            self.flush()
-            start = end
+        text = str.__str__(text)
+        tag = limits.with_room(self._find_tag, name)
+        length, start = len(text), 0
+        put, size = self._put, SLICE
+        if length > SENT_TEXT and not self.is_forked and self._owner != threading.get_ident():
+            put, size = self._send_record, TEXT_BOUND
+        try:
+            while start < length:
+                end = start + size
+                if "\ud800" <= text[end - 1 : end] <= "\udbff":
+                    end += 1  # with its other half
+                put(_record_of(text[start:end], tag))
+                start = end
+        finally:
+            self._arm()
+        self.flush_soon()
         return length
+
+    def _send_record(self, record: bytes) -> None:
+        self._flush_all(limits.with_room(self._line_of_text, record[-2], record[:-2]))
+
+    def _put(self, record: bytes) -> None:
+        """Add a record, making room for it."""
+        while True:
+            try:
+                self._text.open.write(record)
+                return
+            except ValueError:
+                pass
+            if self._owner == threading.get_ident():
+                self._put_late(record)
+                return
+            self.flush()
+
+    def _put_late(self, record: bytes) -> None:
+        self._late.append(record)
+        self._page.hold(True)
+
+    def _find_tag(self, name: str) -> bytes:
+        """What ends the records of the request that the caller works for."""
+        parent_id = parents.current.get(parents.last[0])
+        tags = self._tags[name]
+        tag = tags.get(parent_id)
+        if tag is not None:
+            return tag
+        self.flush()  # the oldest tag may get another meaning
+        with self._interrupts, self._naming:
+            tag, before = self._text.make_tag(name, parent_id)
+            if before is not None:
+                self._tags[before[0]].pop(before[1], None)
+                self._ends[before[0]].pop(before[1], None)
+            head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (_quote(parent_id), name)
+            self._heads[tag[0]] = head.encode("ascii")
+            self._ends[name][parent_id], tags[parent_id] = b"\n" + tag, tag
+        return tag
 
     def flush_soon(self) -> None:
         """Send what is there at once while it is quiet; in a flood the ticker does."""
@@ -168,8 +209,6 @@ class Outlet:
                 self._flooded = True
             if not self._armed:
                 self._arm()
-            self._try_flush()
-        elif len(self._segments) > WAITING_WRITES:
             self._try_flush()
 
     def _try_flush(self) -> None:
@@ -186,67 +225,97 @@ class Outlet:
         if self.is_forked:
             self._send_as_text(message)
             return
-        segment = limits.with_room(_line_of, message)
-        limits.with_room(self._segments.append, segment)
-        self._open = None
-        if message.parent_id and not message.msg_type.endswith("_reply"):  # something that is to be seen
-            self._page.write()
-        self._try_flush()
+        line = limits.with_room(line_of, message)
+        if self._owner != threading.get_ident():
+            try:
+                self._flush_all(line)
+                return
+            except MemoryError:
+                pass
+        limits.with_room(self._put_event, line)
+        self._arm()
+
+    def _put_event(self, line: bytes) -> None:
+        """Have an event stand in line with the text, since it cannot be sent here and now."""
+        number = next(self._event_numbers)
+        self._events[number] = line
+        self._page.hold(True)
+        record = b"%d," % number + tag_of(EVENTS)
+        try:
+            self._text.open.write(record)
+        except ValueError:
+            self._put_late(record)
 
     # ------------------------------------------------------------------ out
 
     def flush(self) -> None:
         """Send everything that is there, in this thread."""
-        me = threading.get_ident()
-        if self._owner == me:
+        if self._owner == threading.get_ident():
             return  # a signal handler or finalizer inside a flush: the outer one takes its text along
         if self.is_forked:
             self._write_to_fds()
-            return
+        else:
+            self._flush_all()
+
+    def _flush_all(self, event: Optional[bytes] = None) -> None:
+        """Send everything that is there, and an event after it. Nothing of the event is sent where there is no memory."""
         with self._interrupts, self._lock:
-            self._owner = me
+            self._owner = threading.get_ident()
             try:
-                written = self._page.written
-                while self._segments:
+                for _ in range(2):  # what a flush before has left, and what was written since; others go on writing
+                    if not self._text.is_empty or self._late:
+                        self._settle()
+                        self._send_text(len(self._late))
+                if event is not None:
                     self._settle()
-                    written = self._page.written
-                    self._send_segments(len(self._segments))
-                self._page.sent(written)
+                    self._sock.sendall(event)
             finally:
                 self._owner = 0
 
-    def _send_segments(self, count: int) -> None:
-        """Send the first ones; each stays in line until it has been sent, for there may be no memory to send it with."""
-        self._open, self._long = None, 0
-        for _ in range(count):
-            try:
-                limits.with_room(self._send_segment, self._segments[0])
-            except MemoryError:
-                raise
-            except BaseException:
-                self._segments.popleft()  # nobody will ever take it
-                raise
-            self._segments.popleft()
+    def _send_text(self, late: int) -> None:
+        """Send what is there, and then so many that were late for it: what cannot be sent for want of memory stays."""
+        try:
+            if limits.with_room(self._text.take):
+                while limits.with_room(self._send_next):
+                    continue
+            for _ in range(late):
+                limits.with_room(self._send_late)
+        except MemoryError:
+            raise
+        except BaseException:
+            self._text.drop()  # nobody will ever take it
+            raise
+        self._page.hold(bool(self._late or self._events))
 
-    def _send_segment(self, segment: _Segment) -> None:
-        if not segment.name:
-            self._sock.sendall(segment.parts[0])
-            return
-        while segment.text or segment.parts:
-            if not segment.text:
-                segment.text = _take_text(segment)
-            while segment.sent < len(segment.text):
-                end = segment.sent + TEXT_BOUND
-                self._send_text(segment, segment.text[segment.sent : end])
-                segment.sent = end
-            segment.text, segment.sent = "", 0
+    def _send_next(self) -> bool:
+        run = self._text.next()
+        if run is None:
+            return False
+        source, text, position = run
+        if source == EVENTS:
+            self._send_events(text)
+        else:
+            self._sock.sendall(self._line_of_text(source, text, b"+%d " % position))
+        self._text.sent()
+        return True
 
-    def _send_text(self, segment: _Segment, text: str) -> None:
-        head = '{"msg_type":"stream","parent_id":%s,"content":{"name":"%s","text":' % (
-            _quote(segment.parent_id),
-            segment.name,
-        )
-        self._sock.sendall((head + _quote(text) + "}}\n").encode("ascii"))
+    def _line_of_text(self, source: int, text: bytes, mark: bytes = b"") -> bytes:
+        return b"%s%s%s}}\n" % (mark, self._heads[source], _quote(decode(text)).encode("ascii"))
+
+    def _send_events(self, numbers: bytes) -> None:
+        for number in map(int, numbers.split(b",")[:-1]):
+            line = self._events.get(number)
+            if line is not None:
+                self._sock.sendall(line)
+                del self._events[number]
+
+    def _send_late(self) -> None:
+        record = self._late[0]
+        if record[-2] == EVENTS:
+            self._send_events(record[:-2])
+        else:
+            self._sock.sendall(self._line_of_text(record[-2], record[:-2]))
+        self._late.popleft()
 
     # ------------------------------------------------------------------ the ticker
 
@@ -278,9 +347,10 @@ class Outlet:
     def _tick_on(self) -> None:
         pause, quiet = FLOOD_SECONDS, 0
         while True:
-            waiting = sum([len(segment.parts) for segment in list(self._segments)])
-            busy = waiting or self._credit < LINES_AT_ONCE
+            busy = not self._text.is_empty or self._late or self._credit < LINES_AT_ONCE
+            before = self._text.records
             self.flush()
+            waiting = self._text.records - before
             quiet = 0 if waiting > QUIET_WRITES else quiet + 1
             self._flooded = self._flooded and quiet < QUIET_VISITS
             self._credit = LINES_AT_ONCE
@@ -300,70 +370,30 @@ class Outlet:
         self.is_forked = True
         # There is no ticker, so that each line has to leave by itself, as on a terminal.
         self._flooded, self._armed, self._credit = False, True, sys.maxsize
-        self._lock = threading.Lock()
+        self._lock, self._naming = threading.Lock(), threading.RLock()
         self._owner = 0
-        self._segments.clear()
-        self._open, self._long = None, 0
-        self._page = SharedPage()  # the other is the parent's
+        for tags in (*self._tags.values(), *self._ends.values()):
+            tags.clear()
+        self._late.clear()
+        self._events.clear()
+        self._page = SharedPage()  # the other is the parent's, and so is what is to be sent
+        self._text.reset_after_fork()
         self._sock.close()
 
     def _send_as_text(self, message: Message) -> None:
         name, text = forked.text_of(message)
         if text:
-            self._segments.append(_Segment("", name, text))
-            self._open = None
+            self._put(_record_of(text, self._find_tag(name)))
         self.flush()
 
     def _write_to_fds(self) -> None:
-        self._open, self._long = None, 0
-        while self._segments:
-            segment = self._segments.popleft()
-            while segment.name and segment.parts:
-                text = _take_text(segment)
-                write_all(2 if segment.name == "stderr" else 1, text.encode("utf-8", "replace"))
+        while not self._text.is_empty:
+            self._text.take()
+            while (run := self._text.next()) is not None:
+                is_stderr = self._text.source(run[0])[0] == "stderr"
+                write_all(2 if is_stderr else 1, decode(run[1]).encode("utf-8", "replace"))
+                self._text.sent()
 
 
-def _take_text(segment: _Segment) -> str:
-    """Take what is there out of a segment; where there is no memory for all of it at once, the first of it."""
-    parts = segment.parts
-    count = len(parts)
-    while True:
-        try:
-            text = printable("".join(parts[:count]))
-        except MemoryError:
-            if count == 1:
-                raise
-            count = (count + 1) // 2
-        else:
-            del parts[:count]
-            return text
-
-
-def _line_of(message: Message) -> _Segment:
-    try:
-        line = dump_message(message)
-    except LocalProtocolError:
-        line = dump_message(_cleaned(message))
-    if b"\\ud" in line:
-        line = dump_message(_cleaned(message))
-    return _Segment("", "", line + b"\n")
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write to a file descriptor; what it does not take is lost, as on a closed terminal."""
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        pass
-
-
-def _cleaned(message: Message) -> Message:
-    return Message(
-        msg_type=message.msg_type,
-        content=jsonable(message.content),
-        msg_id=message.msg_id,
-        parent_id=message.parent_id,
-        metadata=jsonable(message.metadata),
-        buffers=message.buffers,
-    )
+def _record_of(text: str, tag: bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") + tag

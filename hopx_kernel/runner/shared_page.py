@@ -16,7 +16,7 @@ _COUNT_BITS = 16
 _COUNT_MASK = (1 << _COUNT_BITS) - 1
 
 #: The words of the page.
-_ASKED, _SIGNALS, _SIGNALLED_AT, _NOTICED, _WRITTEN, _SENT = range(6)
+_ASKED, _SIGNALS, _SIGNALLED_AT, _NOTICED, _HELD = range(5)
 
 
 class SharedPage:
@@ -40,8 +40,8 @@ class SharedPage:
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something was written that has not been sent."""
-        return self._words[_WRITTEN] != self._words[_SENT]
+        """Whether something has not been sent that is not in the shared text."""
+        return bool(self._words[_HELD])
 
     # ------------------------------------------------------------------ the interpreter's
 
@@ -74,15 +74,6 @@ class SharedPage:
         """When the last one was, by `time.monotonic`."""
         return self._words[_SIGNALLED_AT] / 1000
 
-    @property
-    def written(self) -> int:
-        """How often something was written that then had to be sent."""
-        return self._words[_WRITTEN]
-
-    def write(self) -> None:
-        """Note that there is something to be sent."""
-        self._words[_WRITTEN] += 1
-
-    def sent(self, written: int) -> None:
-        """Note that all has been sent that there was when `written` was read."""
-        self._words[_SENT] = written
+    def hold(self, held: bool) -> None:
+        """Note whether something that is not in the shared text waits to be sent."""
+        self._words[_HELD] = held
