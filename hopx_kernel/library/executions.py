@@ -32,14 +32,20 @@ OUTPUT_CHARACTERS = 4 * 1024 * 1024
 #: How soon after a restart the runs before it have ended, else they are interrupted.
 RESTART_SECONDS = 1.0
 
+#: Markers that a program prints come by thousands in one text: so many are to that queue as one event.
+MARKERS_IN_ONE = 64
+
 #: Events that stand beside the text: a marker goes on behind them.
 BESIDE_TEXT = frozenset({"heartbeat", "progress"})
 
 
 @dataclass(frozen=True)
 class _Queued:
-    event: Message
-    size: int = 1
+    events: list[Message]
+
+    @property
+    def size(self) -> int:
+        return -(-len(self.events) // MARKERS_IN_ONE)
 
 
 class RunOutputTail:
@@ -125,7 +131,7 @@ class Execution:
                 self.error = self.error or SandboxLostError("the sandbox was killed while the code ran")
                 self.reply = _error_reply(type(self.error).__name__, str(self.error))
             self._host.executions.discard(self)
-            self._queue.end(*map(_Queued, self._untold(self.reply)))
+            self._queue.end(_Queued(list(self._untold(self.reply))))
             self._settled.set()
             self._finished.set()
 
@@ -189,24 +195,31 @@ class Execution:
                 await self._keep_parts(self._markers.flush())
 
     async def _keep_parts(self, parts: list[str | Message]) -> None:
-        for part in parts:
-            if isinstance(part, str):
-                part = Message("stream", {"name": "stdout", "text": part}, parent_id=self.msg_id)
-            await self._keep(part)
+        events = [
+            Message("stream", {"name": "stdout", "text": part}, parent_id=self.msg_id)
+            if isinstance(part, str)
+            else part
+            for part in parts
+        ]
+        if events:
+            await self._keep(*events)
 
-    async def _keep(self, event: Message) -> None:
-        content = event.content
-        if event.msg_type == "stream":
-            self.output.add(content["text"])
-        elif event.msg_type == "result" and "omitted" not in content:
-            self.result = content.get("data")
-        elif event.msg_type == "execute_result" and self.result is None:
-            self.result = content["data"].get("text/plain")
-        elif event.is_terminal:
-            self.reply = content
-        self._dropped += len(await self._queue.put(_Queued(event)))
-        if event.msg_type in ("error", "execute_reply"):
-            self._told.add(event.msg_type)
+    async def _keep(self, *events: Message) -> None:
+        for event in events:
+            content = event.content
+            if event.msg_type == "progress":
+                continue
+            if event.msg_type == "stream":
+                self.output.add(content["text"])
+            elif event.msg_type == "result" and "omitted" not in content:
+                self.result = content.get("data")
+            elif event.msg_type == "execute_result" and self.result is None:
+                self.result = content["data"].get("text/plain")
+            elif event.is_terminal:
+                self.reply = content
+        for dropped in await self._queue.put(_Queued(list(events))):
+            self._dropped += len(dropped.events)
+        self._told.update(event.msg_type for event in events if event.msg_type in ("error", "execute_reply"))
 
     async def receive(self, taken: int) -> list[Message]:
         """What there is, waiting for something; empty at the end.
@@ -221,7 +234,7 @@ class Execution:
             return self._batch
 
     async def _next(self) -> list[Message]:
-        events = [item.event for item in await self._queue.get_all()]
+        events = [event for item in await self._queue.get_all() for event in item.events]
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             events.insert(0, Message("dropped", {"events": dropped}))

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Match, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from .marker_runs import last_of_run
-from .messages import Message
+from .messages import Message, make_event
 
 __all__ = ["HOLD_SECONDS", "MAX_PAYLOAD_CHARS", "SURE_HOLD_SECONDS", "MarkerParser", "Merge", "payload_event"]
 
@@ -32,6 +32,8 @@ _MARKER = re.compile("__(PROGRESS|RESULT|ERROR)__")
 _WHOLE = re.compile(r"__(PROGRESS|RESULT|ERROR)__(?:([ \t]{0,4})(?=\{))?")
 #: Reads one JSON value at a place of a text, and gives it with its end.
 _SCAN = json.JSONDecoder(parse_constant=str).scan_once  # type: ignore[attr-defined]  # typeshed has its arguments only
+#: How most markers begin.
+_NEXT = "__PROGRESS__{"
 _PARTIALS = frozenset(marker[:length] for marker in _MARKERS for length in range(1, len(marker)))
 _LONGEST = max(map(len, _MARKERS))
 _INTEREST = re.compile(r'["{}\n\r]')
@@ -121,15 +123,21 @@ class MarkerParser:
         position, kept, merged = 0, 0, 0
         reports: Dict[Any, Message] = {}
         while True:
-            match = _WHOLE.search(text, position)
-            whole = _read_whole(text, match) if match is not None and match.lastindex == 2 else None
-            if match is None or whole is None:
+            if text.startswith(_NEXT, position):  # what mostly follows one; looking there is much faster than searching
+                found, kind, start = position, "PROGRESS", position + len(_NEXT) - 1
+            else:
+                match = _WHOLE.search(text, position)
+                if match is None or match.lastindex != 2:
+                    return text[position:]
+                found, kind, start = match.start(), match.group(1), match.end()
+            whole = _read_whole(text, kind, start)
+            if whole is None:
                 return text[position:]
             content, end = whole
-            if match.start() > position:
-                parts.append(text[position : match.start()])
+            if found > position:
+                parts.append(text[position:found])
             position = end
-            msg_type, is_merged = _MSG_TYPES[match.group(1)], False
+            msg_type, is_merged = _MSG_TYPES[kind], False
             if self.merge is None or msg_type != "progress":
                 reports.clear()
             else:
@@ -140,7 +148,7 @@ class MarkerParser:
                 if not merged % _TRY_EVERY:
                     position = last_of_run(text, position, content)
             else:
-                event = Message(msg_type, content, parent_id=self._parent_id)
+                event = make_event(msg_type, content, self._parent_id)
                 parts.append(event)
                 kept += 1
                 if msg_type == "progress":
@@ -191,19 +199,19 @@ class MarkerParser:
         return rest
 
 
-def _read_whole(text: str, match: Match[str]) -> Optional[Tuple[Dict[str, Any], int]]:
-    """The content of a marker that is whole on its line, and where what follows it begins; None for all others."""
-    start = match.end()
+def _read_whole(text: str, kind: str, start: int) -> Optional[Tuple[Dict[str, Any], int]]:
+    """The content of a marker whose payload is whole on its line, and where what follows it begins; None for all others."""
     try:
         payload, end = _SCAN(text, start)
     except (StopIteration, ValueError, RecursionError):
         return None
-    if end - start >= MAX_PAYLOAD_CHARS or text.find("\n", start, end) >= 0 or text.find("\r", start, end) >= 0:
+    newline = text.find("\n", start, end + 1)
+    if end - start >= MAX_PAYLOAD_CHARS or 0 <= newline < end or text.find("\r", start, end) >= 0:
         return None
-    content = _payload_content(match.group(1), payload)
+    content = _payload_content(kind, payload)
     if content is None:
         return None
-    if text.startswith("\n", end):
+    if newline == end:
         return content, end + 1
     if text.startswith("\r", end) or end == len(text):
         return None  # whether what comes next belongs to it is for `_eat_newline` to see
@@ -304,13 +312,16 @@ def payload_event(kind: str, payload: Any, parent_id: str = "") -> Optional[Mess
 
 
 def _payload_content(kind: str, payload: Any) -> Optional[Dict[str, Any]]:
-    if not isinstance(payload, dict) or payload.get("type", _TYPES[kind]) != _TYPES[kind]:
+    if not isinstance(payload, dict) or ("type" in payload and payload["type"] != _TYPES[kind]):
         return None
     return _CONTENTS[kind](payload)
 
 
 def _progress(payload: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-    content = {key: value for key, value in payload.items() if value is not None and key in _PROGRESS_KEYS}
+    if payload.keys() <= _PROGRESS_KEYS and None not in payload.values():
+        content = payload
+    else:
+        content = {key: value for key, value in payload.items() if value is not None and key in _PROGRESS_KEYS}
     if not content:
         return None
     if type(content.get("message")) is not str:

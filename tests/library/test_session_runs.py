@@ -330,6 +330,47 @@ def test_markers_of_a_child_are_events_and_no_text(session: SandboxSession) -> N
     assert kinds == ["stream", "progress", "stream", "execute_reply"]
 
 
+_MANY = 50_000
+_MARKERS = (
+    f'for n in range({_MANY}): print(\'__PROGRESS__{{"current": %d, "message": "m"}}\' % n)\n'
+    "print('__RESULT__{\"data\": 7}')\nprint('end')"
+)
+
+
+def test_each_of_many_markers_is_an_event_in_its_order(session: SandboxSession) -> None:
+    run = session.execute(_MARKERS)
+    events = [event for event in run if event.msg_type not in ("heartbeat", "status")]
+    reports = [event.content["current"] for event in events if event.msg_type == "progress"]
+    assert reports == list(range(_MANY))
+    assert [event.msg_type for event in events[_MANY:]] == ["result", "stream", "execute_reply"]
+    assert {event.parent_id for event in events} == {run.msg_id}
+    assert (run.result, run.output) == (7, "end\n")
+
+
+def test_markers_that_nobody_takes_are_dropped_and_counted(session: SandboxSession) -> None:
+    run = session.execute(_MARKERS)
+    assert run.wait() == 7
+    events = [event for event in run if event.msg_type != "heartbeat"]
+    dropped = sum(event.content["events"] for event in events if event.msg_type == "dropped")
+    kept = [event for event in events if event.msg_type != "dropped"]
+    reports = [event.content["current"] for event in kept if event.msg_type == "progress"]
+    assert reports == list(range(_MANY - len(reports), _MANY))
+    assert dropped + len(reports) >= _MANY  # heartbeats are counted, too
+    assert [event.msg_type for event in kept[len(reports) :]] == ["result", "stream", "execute_reply"]
+
+
+def test_break_among_many_markers_loses_none(session: SandboxSession) -> None:
+    run = session.execute(_MARKERS)
+    reports: list[int] = []
+    while len(reports) < _MANY:
+        for event in run:
+            if event.msg_type == "progress":
+                reports.append(event.content["current"])
+                if not len(reports) % 7919:
+                    break
+    assert reports == list(range(_MANY))
+
+
 def test_marker_of_a_child_goes_on_behind_what_the_code_reports_meanwhile(session: SandboxSession) -> None:
     lines = 'printf \'__PROGRESS__{"message":\'; read; echo \'"m", "percent": 4}\''
     run = session.execute(
