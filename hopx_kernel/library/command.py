@@ -21,7 +21,7 @@ from .owner import SandboxOwner, end_process
 __all__ = ["Batch", "Command", "CommandOptions", "Ending", "Pulse"]
 
 #: After the command's own end its output may be held open by a process that it left in the background. This long
-#: without a byte, and the output is over too.
+#: without a byte, and the output is over too; that it was not closed is told.
 QUIET_SECONDS = 0.1
 
 #: More than a command's pipes hold: what comes beyond it was written after the command's end.
@@ -63,12 +63,16 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ended: ``completed``, ``timeout``, ``stopped`` (by us) or ``lost`` (with its sandbox)."""
+    """How a command ended: ``completed``, ``timeout``, ``stopped`` (by us) or ``lost`` (with its sandbox).
+
+    `output_closed` is False where a process that it left in the background may go on writing.
+    """
 
     reason: str
     exit_code: int | None
     duration_seconds: float
     error: SandboxError | None = None
+    output_closed: bool = True
 
 
 @dataclass(frozen=True)
@@ -312,7 +316,7 @@ class Command:
         elif self._reason == "lost" and self._error is None:
             self._error = SandboxLostError("the sandbox was killed while the command ran")
         duration = time.monotonic() - self._started_at
-        self._ending = Ending(self._reason, exit_code, duration, self._error)
+        self._ending = Ending(self._reason, exit_code, duration, self._error, output_closed=not self._reading)
         self._queue.end()
         self._finished.set()
 

@@ -37,13 +37,17 @@ class CommandResult:
     exit_code : int
         0 for success, ``-N`` when signal N ended it.
     duration_seconds : float
-        From its start until its output was closed.
+        From its start until its output was closed, or had been silent for a moment after the command's end.
+    output_closed : bool
+        False where a process that the command left in the background held its output open and was silent: what that
+        writes later is not here. Have the command wait for it (``wait`` in a shell), or write to a file.
     """
 
     stdout: str
     stderr: str
     exit_code: int
     duration_seconds: float
+    output_closed: bool = True
 
 
 class Commands:
@@ -163,7 +167,7 @@ class Commands:
             b"".join(block.data for block in blocks if block.name == name).decode("utf-8", "replace")
             for name in ("stdout", "stderr")
         )
-        return CommandResult(stdout, stderr, ending.exit_code, ending.duration_seconds)
+        return CommandResult(stdout, stderr, ending.exit_code, ending.duration_seconds, ending.output_closed)
 
 
 async def _collect(command: Command, max_bytes: int) -> tuple[list[Block], Ending]:

@@ -32,6 +32,8 @@ class CommandStream(BothBlocks):
         Once the command has ended; ``-N`` when signal N ended it.
     duration_seconds : float or None
         Once the command has ended.
+    output_closed : bool or None
+        Once the command has ended: as `CommandResult.output_closed`.
     dropped_lines, dropped_bytes : int
         What ``on_overflow="drop_oldest"`` has dropped so far.
 
@@ -50,6 +52,7 @@ class CommandStream(BothBlocks):
     def __init__(self, sandbox: Sandbox, options: CommandOptions) -> None:
         self.exit_code: int | None = None
         self.duration_seconds: float | None = None
+        self.output_closed: bool | None = None
         self.dropped_lines = 0
         self.dropped_bytes = 0
         self._sandbox = sandbox  # a sandbox lives at least as long as what runs in it
@@ -68,8 +71,8 @@ class CommandStream(BothBlocks):
 
         ``stream`` (``name``, ``text``), ``heartbeat`` (``elapsed_seconds``, ``quiet_seconds``, ``memory_bytes``,
         ``cpu_seconds``), ``dropped`` (``lines``, ``bytes``) and, at the end and once, ``execute_reply`` (``status``,
-        ``reason``, ``exit_code``, ``duration_seconds``). A deadline is not raised here but told: the reply's reason
-        is ``timeout``, and it has ``output`` and ``alive``, as `SandboxTimeoutError` has them.
+        ``reason``, ``exit_code``, ``duration_seconds``, ``output_closed``). A deadline is not raised here but told: the
+        reply's reason is ``timeout``, and it has ``output`` and ``alive``, as `SandboxTimeoutError` has them.
         """
         return StreamEvents(self)
 
@@ -123,6 +126,7 @@ class CommandStream(BothBlocks):
         if ending is not None:
             self._ending = ending
             self.exit_code, self.duration_seconds = ending.exit_code, ending.duration_seconds
+            self.output_closed = ending.output_closed
 
 
 class _Reader:
@@ -275,6 +279,7 @@ def _reply(ending: Ending) -> dict[str, Any]:
         "reason": ending.reason,
         "exit_code": ending.exit_code,
         "duration_seconds": ending.duration_seconds,
+        "output_closed": ending.output_closed,
     }
     if ending.error is not None:
         content |= {"ename": type(ending.error).__name__, "evalue": str(ending.error)}

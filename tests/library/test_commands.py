@@ -64,6 +64,23 @@ def test_run_gives_a_last_line_without_end_that_a_child_holds_open(sandbox: Sand
     assert sandbox.commands.run("printf tail; sleep 60 &").stdout == "tail"
 
 
+def test_run_says_whether_what_it_leaves_in_the_background_may_write_on(sandbox: Sandbox) -> None:
+    assert sandbox.commands.run("echo text").output_closed
+    assert sandbox.commands.run("sleep 60 > /dev/null 2>&1 & echo text").output_closed
+    left = sandbox.commands.run("(sleep 60; echo late) & echo text")
+    assert (left.stdout, left.output_closed) == ("text\n", False)
+    assert sandbox.commands.run("(sleep 0.3; echo late) & echo text; wait").stdout == "text\nlate\n"
+
+
+def test_stream_says_whether_its_output_was_closed(sandbox: Sandbox) -> None:
+    for line, is_closed in (("echo text", True), ("sleep 60 & echo text", False)):
+        stream = sandbox.commands.stream(line)
+        assert list(stream) == ["text"]
+        assert stream.output_closed is is_closed
+        reply = list(sandbox.commands.stream(line).events())[-1]
+        assert reply.content["output_closed"] is is_closed
+
+
 def test_run_raises_for_a_program_that_is_not_there(sandbox: Sandbox) -> None:
     with pytest.raises(FileNotFoundError):
         sandbox.commands.run(["no-such-program"])
