@@ -60,7 +60,7 @@ def _is_in_list(place: Any, part: Any) -> bool:
     return type(place) is list and type(part) is int and 0 <= part < len(place)
 
 
-def without_prototypes(data: dict[str, Any], max_depth: int) -> bool:
+def without_prototypes(data: dict[str, Any] | list[Any], max_depth: int) -> bool:
     """Take out, in place and at any depth, the keys that set an object's prototype; False where it is too deep."""
     level: list[Any] = [data]
     for _ in range(max_depth):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .buffers import without_prototypes
 from .notices import size
 from .text import clean_line, clean_text
 
-__all__ = ["LeftOut", "Outcome", "clean_value", "is_heavy", "is_record"]
+__all__ = ["MAX_DEPTH", "LeftOut", "Outcome", "clean_value", "is_heavy", "is_record"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ _FIGURE = "application/vnd.plotly.v1+json"
 _RECORDS = ("application/papermill.", "application/scrapbook.")
 _PICTURES = ("png", "jpeg", "gif", "webp", "bmp", "avif", "apng")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n")
+
+#: How deep data may be nested.
+MAX_DEPTH = 200
 
 #: Text of these types that is longer takes a parser so long that others should not wait for it.
 _HEAVY = {"text/html": 64 << 10, "image/svg+xml": 256 << 10, "text/markdown": 8 << 10}
@@ -69,12 +73,19 @@ def clean_value(mime: str, value: Any, network: bool, at_once: bool) -> Outcome:
     rule = _RULES.get(kind)
     if rule is None:
         if kind in _DATA or is_record(kind):
-            return {mime: value}
+            return _data(mime, value)
         return LeftOut(f"Output of the type {clean_line(mime, 100)} was not shown")
     text = _text_of(value)
     if text is None:
         return LeftOut(f"Output of the type {clean_line(mime, 100)} is no text and was not shown")
     return rule(text, network, at_once)
+
+
+def _data(mime: str, value: Any) -> Outcome:
+    """Data that front ends copy key by key, by which the copy would get another prototype."""
+    if without_prototypes([value], MAX_DEPTH):
+        return {mime: value}
+    return LeftOut(f"Output of the type {mime} with more than {MAX_DEPTH} values in one another was not shown")
 
 
 def _text_of(value: Any) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from .buffers import pair, without_prototypes
-from .kinds import LeftOut, Outcome, clean_value, is_heavy, is_record
+from .kinds import MAX_DEPTH, LeftOut, Outcome, clean_value, is_heavy, is_record
 from .notices import REMEDY, note
 from .text import TextFilter, clean_line, clean_text
 from .values import plain_word
@@ -22,8 +22,6 @@ Bundle = dict[str, Any]
 
 #: The comm target of ipywidgets, whose messages are known well enough to be made harmless one by one.
 WIDGET_TARGET = "jupyter.widget"
-#: How deep the data of a message for another target may be nested.
-MAX_DEPTH = 200
 
 #: How IPython describes an object in text that it could not show.
 _OBJECT = ("<IPython.core.display.", "<IPython.display.", "<IPython.lib.display.")
@@ -175,7 +173,9 @@ def _shows(mime: str) -> bool:
 
 
 def _safe_metadata(metadata: Bundle) -> Bundle:
-    """Metadata without sizes that are none: exports write them into markup as they are."""
+    """Metadata without prototypes, and without sizes that are none: exports write them into markup as they are."""
+    if not without_prototypes(metadata, MAX_DEPTH):
+        return {}
     return {key: entry for key, value in metadata.items() if (entry := _safe_entry(str(key), value)) is not None}
 
 

@@ -18,6 +18,7 @@ from .customs import clean_custom
 from .media import holds_addresses
 from .models import ANYWIDGET, LABEL, PLAIN, Model, find_model
 from .outputs import clean_outputs
+from .references import REFERENCES, References
 from .values import BINARY, LINKED, REFUSED, clean_value, plain_word
 
 __all__ = ["MAX_ID", "WidgetFilter"]
@@ -79,6 +80,7 @@ class WidgetFilter:
         self._bundle = bundle
         self._front_end_files = front_end_files
         self._widgets: dict[str, _Widget] = {}
+        self._references = References()
         self._closed: dict[bytes, Model] = {}
 
     # ------------------------------------------------------------------ the messages
@@ -124,6 +126,7 @@ class WidgetFilter:
         widget = self._widgets.pop(comm_id, None)
         if widget is None:
             return
+        self._references.forget(comm_id)
         if len(self._closed) >= MAX_CLOSED:
             del self._closed[next(iter(self._closed))]
         self._closed[_digest(comm_id)] = widget.model
@@ -185,7 +188,9 @@ class WidgetFilter:
         }
         if widget.is_notice:
             layout = clean_value("ref", state.get("layout"))
-            shown = {"layout": layout, "value": _notice(state)} if layout is not REFUSED else {"value": _notice(state)}
+            shown = {"value": _notice(state)}
+            if layout is not REFUSED:
+                shown["layout"] = self._references.keep(comm_id, "layout", layout)
             return {**names, **(shown if widget.has_view else {})}, []
         clean, placed = self._part(comm_id, state, pairs)
         if (model.module, model.name) == ANYWIDGET:
@@ -202,7 +207,11 @@ class WidgetFilter:
         if "_esm" in state and widget.is_named and state["_esm"] not in self._texts():
             widget = self._widgets[comm_id] = replace(widget, is_named=False)
         clean = {key: self._value(widget, key, value) for key, value in state.items()}
-        clean = {key: value for key, value in clean.items() if value is not REFUSED}
+        clean = {
+            key: self._references.keep(comm_id, key, value) if widget.model.keys.get(key) in REFERENCES else value
+            for key, value in clean.items()
+            if value is not REFUSED
+        }
         if "source" in widget.model.keys and ("source" in clean or "target" in clean):
             self._check_link(clean, is_one_way=widget.model.name == "DirectionalLinkModel")
         return clean, [each for each in pairs if self._has_place(widget, clean, *each)]

@@ -18,6 +18,7 @@ from playwright.sync_api import Dialog, Page, expect
 from . import canaries
 from .attacks import ATTACKS, PRELUDE, Attack
 from .attacks_comms import COMM_ATTACKS, COMM_PRELUDE
+from .attacks_widgets import WIDGET_ATTACKS
 from .lab import LabPage
 
 pytestmark = pytest.mark.browser
@@ -55,8 +56,8 @@ SCAN = r"""
   return elements.flatMap(element => {
     const found = [];
     const tag = element.localName;
-    // Where Voila will show a widget, it writes the widget's name into a script that is none.
-    const isData = element.type === "application/vnd.jupyter.widget-view+json";
+    // Where Voila will show an output, it writes its data into a script that is none.
+    const isData = ["application/vnd.jupyter.widget-view+json", "application/vnd.voila.cell-output+json"].includes(element.type);
     if (["script", "object", "embed", "form", "base", "meta", "link"].includes(tag) && !isData) found.push(tag);
     // JupyterLab's own frame is seen through; all others must be closed.
     const closed = element.getAttribute("sandbox") === "allow-scripts" || element.matches(".jp-mod-isolated:not([src])");
@@ -150,7 +151,7 @@ def watch(lab_page: LabPage) -> Iterator[Watch]:
     assert "/lab/tree/" in lab_page.page.url
 
 
-@pytest.mark.parametrize("attacks", [ATTACKS, COMM_ATTACKS], ids=["outputs", "comms"])
+@pytest.mark.parametrize("attacks", [(*ATTACKS, *WIDGET_ATTACKS), COMM_ATTACKS], ids=["outputs", "comms"])
 def test_nothing_acts_in_the_page(watch: Watch, attacks: tuple[Attack, ...]) -> None:
     watch.run(attacks, "hopx")
     assert sorted(watch.acted()) == []
@@ -158,7 +159,7 @@ def test_nothing_acts_in_the_page(watch: Watch, attacks: tuple[Attack, ...]) -> 
     assert watch.threats() == []
 
 
-@pytest.mark.parametrize("all_attacks", [ATTACKS, COMM_ATTACKS], ids=["outputs", "comms"])
+@pytest.mark.parametrize("all_attacks", [(*ATTACKS, *WIDGET_ATTACKS), COMM_ATTACKS], ids=["outputs", "comms"])
 def test_attacks_are_real_without_a_policy(watch: Watch, all_attacks: tuple[Attack, ...]) -> None:
     # A page whose prototypes are polluted answers no more, not even to the browser's driver.
     attacks = tuple(attack for attack in all_attacks if attack.name != "prototype-buffers")

@@ -15,6 +15,7 @@ __all__ = ["Hostile"]
 Message = tuple[str, str, dict[str, Any], list[bytes]]
 
 _SCRIPT = "<script>canary()</script>"
+_MODULE = "export default {render() {canary()}}"
 _STRINGS = [
     *(EVIL, _SCRIPT, "", "x", "value", "<b>calm</b>", "a < b & c", "$x^2$", r"$\href{javascript:canary()}{x}$"),
     *(
@@ -57,7 +58,7 @@ _STRINGS = [
         "\x00",
         "null",
     ),
-    *("export default {render() {canary()}}", '{"type": "binary"}', '{"type": "constructor"}', "IPY_MODEL_", "any"),
+    *(_MODULE, '{"type": "binary"}', '{"type": "constructor"}', "IPY_MODEL_", "any"),
 ]
 _KEYS = [
     *("value", "description", "_esm", "_css", "outputs", "source", "target", "children", "layout", "style", "format"),
@@ -90,6 +91,14 @@ _MIMES = [
 ]
 _BQPLOT = ["Figure", "Lines", "Graph", "Label", "Map", "Axis", "Tooltip", "Pie", "Image"]
 
+#: What acts as soon as it is shown as markup, or run as a module.
+_ACTING = [
+    *("<img src=x onerror=canary()>", "<svg/onload=canary()>", "<details open ontoggle=canary()>x</details>"),
+    *("<iframe srcdoc='<script>parent.canary()</script>'></iframe>", "<p><style onload=canary()></style></p>"),
+]
+#: What is shown with power, where it is.
+_SHOWN = {"HTMLModel": "value", "HTMLMathModel": "value", "AnyModel": "_esm", "OutputModel": "outputs"}
+
 
 def _stock() -> list[dict[str, Any]]:
     """The states of ordinary widgets, as ipywidgets would send them."""
@@ -100,22 +109,38 @@ def _stock() -> list[dict[str, Any]]:
     ]
     states = [getattr(ipywidgets, name)().get_state() for name in names]
     states += [ipywidgets.HTML().style.get_state(), ipywidgets.Button().style.get_state()]
+    # Of those that show markup or run a module there are more than of others.
+    states += [getattr(ipywidgets, name)().get_state() for name in ("HTML", "HTMLMath", "Output")] * 4
+    versions = dict.fromkeys(("_model_module_version", "_view_module_version"), "*")
     link = {
         **dict.fromkeys(("_model_module", "_view_module"), "@jupyter-widgets/controls"),
         "_view_name": None,
         "source": ["IPY_MODEL_0", "value"],
         "target": ["IPY_MODEL_1", "value"],
     }
-    states += [{**link, "_model_name": f"{name}Model"} for name in ("Link", "DirectionalLink")] * 3
+    states += [{**link, **versions, "_model_name": f"{name}Model"} for name in ("Link", "DirectionalLink")] * 3
     states += [
-        {"_model_name": f"{name}Model", "_view_name": name, "_model_module": "bqplot", "_view_module": "bqplot"}
+        {
+            "_model_name": f"{name}Model",
+            "_view_name": name,
+            "_model_module": "bqplot",
+            "_view_module": "bqplot",
+            **versions,
+        }
         for name in _BQPLOT
     ]
-    for module, model in (("anywidget", "Any"), ("jupyter-matplotlib", "MPLCanvas"), ("jupyter-matplotlib", "Toolbar")):
+    modules = [("jupyter-matplotlib", "MPLCanvas"), ("jupyter-matplotlib", "Toolbar"), *[("anywidget", "Any")] * 4]
+    for module, model in modules:
         names_of = {"_model_name": f"{model}Model", "_view_name": f"{model}View"}
-        states.append({**names_of, "_model_module": module, "_view_module": module})
+        states.append({**names_of, "_model_module": module, "_view_module": module, **versions})
+    # Without a layout and a style of its own, which no page has: a widget that waits for one is never shown.
     return [
-        {key: value for key, value in state.items() if not isinstance(value, (bytes, memoryview))} for state in states
+        {
+            key: None if key in ("layout", "style") else value
+            for key, value in state.items()
+            if not isinstance(value, (bytes, memoryview))
+        }
+        for state in states
     ]
 
 
@@ -175,7 +200,18 @@ class Hostile:
         for key in ("source", "target"):
             if key in state and self.random.random() < 0.8:
                 state[key] = [f"IPY_MODEL_{self.name()}", self.random.choice(["value", *_KEYS])]
+        shown = _SHOWN.get(str(state.get("_model_name")))
+        if shown and self.random.random() < 0.5:
+            state[shown] = self.acting(shown)
+        if "children" in state and self.random.random() < 0.5:
+            state["children"] = [f"IPY_MODEL_{self.name()}"]
         return state
+
+    def acting(self, key: str) -> Any:
+        """A value that acts where a widget shows it under a key."""
+        if key == "outputs":
+            return [{"output_type": "display_data", "data": {"text/html": self.acting("value")}, "metadata": {}}]
+        return _MODULE if key == "_esm" else self.random.choice(_ACTING)
 
     def outputs(self) -> list[Any]:
         """What an Output widget may be said to hold."""
@@ -188,6 +224,8 @@ class Hostile:
     def bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """A MIME bundle and its metadata."""
         data = {self.random.choice(_MIMES): self.value() for _ in range(self.random.randrange(1, 4))}
+        if self.random.random() < 0.2:
+            data = {"text/html": self.random.choice([_SCRIPT, *_ACTING])}
         metadata = {self.random.choice([*_MIMES, "isolated", "width", "height"]): self.value() for _ in range(2)}
         return data, metadata
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hopx_kernel.trust import TrustPolicy
+from hopx_kernel.trust.references import MAX_REFERENCES, References
 
 from .page import EVIL, SAFE, TRUSTED
 from .states import anywidget, base, control, new_id, opened, output, passed, told, updated
@@ -266,3 +267,61 @@ def test_widget_makes_the_page_fetch_nothing_with_its_cookies() -> None:
     for given in ("url", ["url"], "URL", "http://localhost/", "../x"):
         assert opened(control("Image", format=given))["format"] == "png"
     assert "background" not in opened(control("HTMLStyle", _view_name=None, background="url(/logout)"))
+
+
+# ---------------------------------------------------------------------- what holds itself
+
+
+def _box(*children: str) -> dict[str, Any]:
+    return control("VBox", children=[f"IPY_MODEL_{child}" for child in children])
+
+
+def test_widget_never_holds_itself() -> None:
+    comm_id = new_id()
+    assert opened(_box(comm_id, "other"), comm_id)["children"] == ["IPY_MODEL_other"]
+    assert updated(comm_id, {"children": [f"IPY_MODEL_{comm_id}"]}) == {"children": []}
+    assert updated(comm_id, {"layout": f"IPY_MODEL_{comm_id}"}) == {"layout": None}
+    assert told(comm_id, _box(comm_id))[comm_id]["state"]["children"] == []
+
+
+def test_widgets_never_hold_each_other_by_any_way() -> None:
+    first, second, third = new_id(), new_id(), new_id()
+    opened(_box(), first)
+    opened(_box(first), second)
+    opened(_box(second), third)
+    assert updated(first, {"children": [f"IPY_MODEL_{third}", "IPY_MODEL_x"]}) == {"children": ["IPY_MODEL_x"]}
+    # What does not hold it any more may be held by it.
+    assert updated(second, {"children": []}) == {"children": []}
+    assert updated(first, {"children": [f"IPY_MODEL_{third}"]}) == {"children": [f"IPY_MODEL_{third}"]}
+
+
+def test_widgets_that_are_told_of_together_never_hold_each_other() -> None:
+    names = [new_id() for _ in range(3)]
+    for name in names:
+        opened(_box(), name)
+    states = {name: {"state": _box(names[index - 1])} for index, name in enumerate(names)}
+    data, _ = SAFE.comm_states({"method": "update_states", "states": states}, ())
+    holds = {name: entry["state"]["children"] for name, entry in data["states"].items()}
+    assert sorted(map(len, holds.values())) == [0, 1, 1]
+
+
+def test_widget_that_was_made_before_what_it_holds_holds_it() -> None:
+    box, button, other = new_id(), new_id(), new_id()
+    opened(_box(), box)
+    opened(control("Button"), button)
+    opened(_box(button), other)
+    assert updated(box, {"children": [f"IPY_MODEL_{other}", f"IPY_MODEL_{button}"]}) == {
+        "children": [f"IPY_MODEL_{other}", f"IPY_MODEL_{button}"]
+    }
+
+
+def test_references_are_bounded() -> None:
+    references = References()
+    many = [f"IPY_MODEL_{number}" for number in range(MAX_REFERENCES)]
+    assert len(references.keep("a", "children", many)) == MAX_REFERENCES
+    assert references.keep("b", "children", many[:2]) == []
+    assert len(references.keep("a", "children", many[:1])) == 1
+    assert references.keep("b", "children", many[:2]) == many[:2]
+    references.forget("a")
+    references.forget("b")
+    assert vars(references) == {"_held": {}, "_holders": {}, "_count": 0}
