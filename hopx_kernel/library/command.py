@@ -130,7 +130,7 @@ class Command:
         self._given = 0
 
     async def start(self) -> None:
-        """Start it. Raises `FileNotFoundError`, `PermissionError` or `SandboxLostError`.
+        """Start it. Raises `FileNotFoundError`, `PermissionError`, `SandboxLostError` or `SandboxTimeoutError`.
 
         A cancellation waits until it has started: who reads on later finds it running, and started once.
         """
@@ -184,7 +184,11 @@ class Command:
         followed = False
         try:
             options = self._options
-            process = await self._owner.start_command(options.command, options.cwd, options.env)
+            with anyio.move_on_after(options.timeout):
+                process = await self._owner.start_command(options.command, options.cwd, options.env)
+            if process is None:
+                self._reason = "timeout"
+                raise self._timeout_error()
             task_status.started()
             with self._scope:
                 await self._follow(process)

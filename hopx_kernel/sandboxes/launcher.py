@@ -7,7 +7,7 @@ So it imports the standard library only, runs on Python 3.9, and takes the C mod
 The code in the sandbox runs as the same user, and cannot touch it all the same: it cannot be dumped, which is what the
 kernel asks before one process traces another, reads or writes its memory, takes its descriptors or opens its files in
 /proc. Its children have that of it until they run their programs. And it never waits for a child, which anybody in the
-sandbox may stop.
+sandbox may stop; one that is stopped before it is a program of its own goes on at once.
 
 Every message is one packet on a SEQPACKET socket, its fields separated by NUL:
 
@@ -69,6 +69,8 @@ class Launcher:
         self.pids: dict[bytes, int] = {}
         #: Of children that are not yet their programs: where they report what goes wrong; by their pids.
         self.reports: dict[int, tuple[int, bytes]] = {}
+        #: Children that copy a file, by their pids.
+        self.copying: set[int] = set()
         self.poll = select.poll()
 
     def serve(self) -> None:
@@ -187,7 +189,9 @@ class Launcher:
             finally:
                 os._exit(code)
         if pid > 0:
-            self.started(number, pid)
+            self.copying.add(pid)
+            self.ids[pid], self.pids[number] = number, pid
+            self.send(b"started", number, b"%d" % pid)
         else:
             self.send(b"failed", number, b"%d" % -pid, b"program")
 
@@ -224,19 +228,20 @@ class Launcher:
         finally:
             os._exit(127)
 
-    def started(self, number: bytes, pid: int) -> None:
-        self.ids[pid], self.pids[number] = number, pid
-        self.send(b"started", number, b"%d" % pid)
-
     def reap(self) -> None:
         """Take leave of every process that has ended, orphans too."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if os.WIFSTOPPED(status):
+                if pid in self.reports or pid in self.copying:  # not by the host, whose it is not yet
+                    os.kill(pid, signal.SIGCONT)
+                continue
+            self.copying.discard(pid)
             if pid in self.reports:
                 self.take_report(pid)
             number = self.ids.pop(pid, None)

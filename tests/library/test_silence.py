@@ -135,6 +135,18 @@ def test_launcher_that_says_nothing_is_a_loss() -> None:
     assert not [one for one in tree() if one.status() == psutil.STATUS_STOPPED]
 
 
+def test_command_s_limit_of_time_is_of_its_start_too() -> None:
+    with Sandbox.create() as sandbox:
+        stopped = tree()
+        for process in stopped:
+            process.suspend()
+        with pytest.raises(SandboxTimeoutError, match="took longer than 1 s"):
+            sandbox.commands.run("true", timeout=1)
+        for process in stopped:
+            process.resume()
+        assert sandbox.commands.run("echo on").stdout == "on\n"
+
+
 def test_command_s_limit_of_time_holds_beside_a_stopped_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hopx_kernel.library.command.KILL_SECONDS", 1.0)
     with Sandbox.create() as sandbox:

@@ -5,12 +5,12 @@ Nothing here leans on Landlock: these are programs that the launcher starts itse
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio
 import pytest
 
 import hopx_kernel.sandboxes.spawn as spawn_module
@@ -18,7 +18,7 @@ from hopx_kernel.sandboxes import SandboxOptions
 from hopx_kernel.sandboxes.local import LocalSandbox
 from hopx_kernel.session import Session
 
-from .inside import bash, python, run
+from .inside import TIMEOUT_SECONDS, bash, python, run
 
 pytestmark = pytest.mark.anyio
 
@@ -128,27 +128,40 @@ for signum in signal.valid_signals():
     assert (await bash(sandbox, "sed -n 's/^State:.//p' /proc/1/status")).stdout[0] in "SR"
 
 
-async def test_child_that_is_stopped_on_its_way_stops_nothing_else(sandbox: LocalSandbox) -> None:
-    # It stops whatever comes up, for as long as it can: some of them have not become their programs yet.
-    source = """
+#: Stops whatever comes up, for as long as it can: some of them have not become their programs yet.
+STOPS_ALL = """
 import os, signal, sys
 me = os.getpid()
 print("up", flush=True)
-for _ in range(200000):
+while True:
     for number in range(me + 1, me + 40):
         try:
             os.kill(number, signal.SIGSTOP)
         except OSError:
             pass
 """
-    attacker = await sandbox.start_process([sandbox.python, "-c", source])
-    await attacker.stream.receive()
-    for _ in range(20):
-        with anyio.move_on_after(2):
+
+
+async def test_child_that_is_stopped_on_its_way_goes_on_and_stops_nothing_else() -> None:
+    async with LocalSandbox(SandboxOptions(start_timeout_seconds=TIMEOUT_SECONDS)) as sandbox:
+        attacker = await sandbox.start_process([sandbox.python, "-c", STOPS_ALL])
+        await attacker.stream.receive()
+        for _ in range(20):
             process = await sandbox.start_process(["sleep", "600"])
             await process.kill()
+            assert await process.wait() == -9
+        await attacker.kill()
+        assert (await run(sandbox, "echo", "alive")).stdout == "alive\n"
+
+
+async def test_copy_that_is_stopped_goes_on(sandbox: LocalSandbox) -> None:
+    attacker = await sandbox.start_process([sandbox.python, "-c", STOPS_ALL])
+    await attacker.stream.receive()
+    data = os.urandom(3_000_000)
+    for _ in range(5):
+        await sandbox.write_file("/workspace/data", data)
+        assert await sandbox.read_file("/workspace/data") == data
     await attacker.kill()
-    assert (await run(sandbox, "echo", "alive")).stdout == "alive\n"
 
 
 async def test_descriptors_of_process_1_are_its_own(sandbox: LocalSandbox) -> None:
