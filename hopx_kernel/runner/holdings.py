@@ -153,6 +153,7 @@ def measure(pids: List[int], alone: bool, directories: Tuple[str, ...], limit: i
         resident_shared += status.get("RssShmem", 0)
     opened = kept.count_opened(pids)
     held.kernel = opened.pipe_bytes + opened.bytes + kept.process_bytes(len(pids))
+    held.kernel += kept.estimate_mappings(pids, limit)
     objects = opened.unnamed_bytes
     if alone:
         held.kernel += kept.estimate_other_sockets(opened.sockets)

@@ -23,6 +23,7 @@ __all__ = [
     "count_opened",
     "estimate_hidden",
     "estimate_locks",
+    "estimate_mappings",
     "estimate_other_sockets",
     "estimate_unaccepted",
     "estimate_uncounted",
@@ -52,6 +53,9 @@ _LOCK_BYTES = 192
 
 #: How long a look may take to count open files, and to count mappings or to read about open files, in seconds.
 _OPENED_SECONDS, _HIDDEN_SECONDS = 0.1, 0.2
+
+#: Of fewer processes the mappings are counted only where memory goes without a trace.
+_MANY_PROCESSES = 12
 
 _turns = itertools.count()
 
@@ -195,11 +199,22 @@ def has_own_network() -> bool:
     return interfaces == ["lo"] and os.path.exists("/proc/net/sockstat")
 
 
+def estimate_mappings(pids: List[int], limit: int) -> int:
+    """What mappings without a page hold, of which forks make copies: where one process of many shows that it may be much."""
+    if len(pids) < _MANY_PROCESSES or _count_mappings(pids, 0.0) * _MAPPING_BYTES <= limit // 8:
+        return 0
+    return _count_mappings(pids, _HIDDEN_SECONDS) * _MAPPING_BYTES
+
+
+def _count_mappings(pids: List[int], seconds: float) -> int:
+    counts = [read_text(f"/proc/{pid}/maps").count("\n") for pid in in_turn(pids, seconds)]
+    return sum(counts) * len(pids) // max(len(counts), 1)
+
+
 def estimate_hidden(pids: List[int], opened: Opened) -> int:
     """What may be held that no other count shows: mappings, notices that nobody reads, sets of polled files."""
-    mappings = [read_text(f"/proc/{pid}/maps").count("\n") for pid in in_turn(pids, _HIDDEN_SECONDS)]
-    number = sum(mappings) * len(pids) // max(len(mappings), 1)
-    return number * _MAPPING_BYTES + opened.watchers * _NOTICES_BYTES + _in_descriptors(pids)
+    mappings = _count_mappings(pids, _HIDDEN_SECONDS) if len(pids) < _MANY_PROCESSES else 0
+    return mappings * _MAPPING_BYTES + opened.watchers * _NOTICES_BYTES + _in_descriptors(pids)
 
 
 def _in_descriptors(pids: List[int]) -> int:
@@ -234,18 +249,34 @@ def estimate_locks() -> int:
 
 
 def estimate_unaccepted() -> int:
-    """What connections hold that nobody has accepted or that nobody has any more, in a network that others have too."""
+    """What connections hold that nobody has accepted or that nobody has any more, in a network that others have too.
+
+    Those that there is time for: what is more than a look can read is much enough.
+    """
     user = str(os.getuid())
     total = 0
     for name in ("tcp", "tcp6"):
-        for line in read_text(f"/proc/net/{name}").splitlines()[1:]:
-            row = line.split()
+        for row in _rows_in_time(f"/proc/net/{name}"):
             if len(row) > 9 and row[7] == user and row[9] == "0":
                 sent, _, received = row[4].partition(":")
                 total += 2 * (int(sent, 16) + int(received, 16)) + _TCP_OWN_BYTES
-    for line in read_text("/proc/net/unix").splitlines()[1:]:
-        total += _SOCKET_BYTES if line.split()[6:7] == ["0"] else 0
+    for row in _rows_in_time("/proc/net/unix"):
+        total += _SOCKET_BYTES if row[6:7] == ["0"] else 0
     return total
+
+
+def _rows_in_time(path: str) -> Iterator[List[str]]:
+    """The words of a table's lines, without the first, until the time is over."""
+    until = time.monotonic() + _HIDDEN_SECONDS
+    try:
+        with open(path, encoding="utf-8", errors="replace", buffering=1 << 14) as file:
+            next(file, "")
+            for line in file:
+                yield line.split()
+                if time.monotonic() > until:
+                    return
+    except OSError:
+        return
 
 
 def process_bytes(count: int) -> int:
