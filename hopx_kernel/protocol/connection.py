@@ -261,8 +261,8 @@ class RunnerConnection:
 
         The line is numbered without being read: a flood passes the supervisor at the price of a copy.
         """
+        line = b'{"seq":%d,' % (self._last_seq + 1) + line[1:]
         self._last_seq += 1
-        line = b'{"seq":%d,' % self._last_seq + line[1:]
         self._remember(line)
         return split_frames(line) if self._greeted else iter(())
 

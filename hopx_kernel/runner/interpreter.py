@@ -72,6 +72,7 @@ class Interpreter:
         self._interrupts = Interrupts(page)
         self._pipes = FdPipes(pipe_fds)
         self._outlet = Outlet(sock, self._interrupts, self._pipes.settle, page, text)
+        self._outlet.memory_bytes = options.memory_bytes
         self._services = Services(self._outlet)
         self._comms = Comms(self._services)
         self._context = contextvars.copy_context()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import Any
+from typing import Any, Optional
 
 from ..errors import LocalProtocolError
 from ..protocol.frames import dump_message
 from ..protocol.messages import Message
 
 __all__ = ["jsonable", "line_of", "printable", "safe_repr", "safe_str"]
+
+#: The part of the memory that one message may have: it is copied when it is read, checked, numbered, kept and sent on.
+_MESSAGE_PART = 8
 
 _DEPTH_BOUND = 100  # deeper than any document, shallower than the recursion limit of the encoder
 
@@ -60,14 +63,20 @@ def safe_str(exc: object) -> str:
         return f"<the exception's text could not be made: {type(broken).__name__}>"
 
 
-def line_of(message: Message) -> bytes:
-    """A message as a line of the channel; values that JSON does not know as their text. Raises `LocalProtocolError`."""
+def line_of(message: Message, memory_bytes: Optional[int] = None) -> bytes:
+    """A message as a line of the channel; values that JSON does not know as their text.
+
+    Raises `LocalProtocolError` for one that is too large, also for a supervisor that has so much memory.
+    """
     try:
         line = dump_message(message)
     except LocalProtocolError:
         line = dump_message(_cleaned(message))
     if b"\\ud" in line:
         line = dump_message(_cleaned(message))
+    if memory_bytes is not None and len(line) > memory_bytes // _MESSAGE_PART:
+        bound = f"{memory_bytes // _MESSAGE_PART} where memory is limited (option memory_limit; in the library memory_bytes)"
+        raise LocalProtocolError(f"the {message.msg_type} has {len(line)} bytes; the limit for one message is {bound}")
     return line + b"\n"
 
 

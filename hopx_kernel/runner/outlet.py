@@ -93,6 +93,7 @@ class Outlet:
         self._asleep = threading.Lock()  # held while the ticker has nothing to do; an `Event` would need memory
         self._asleep.acquire()
         self.is_forked = False
+        self.memory_bytes: Optional[int] = None  # the limit, which bounds events
 
     # ------------------------------------------------------------------ in
 
@@ -220,12 +221,12 @@ class Outlet:
     def send(self, message: Message) -> None:
         """Send an event after everything that was written before it.
 
-        Values that JSON does not know are shown as their text; nothing raises for them.
+        Values that JSON does not know are shown as their text. Raises `LocalProtocolError` for what is too large.
         """
         if self.is_forked:
             self._send_as_text(message)
             return
-        line = limits.with_room(line_of, message)
+        line = limits.with_room(line_of, message, self.memory_bytes)
         if self._owner != threading.get_ident():
             try:
                 self._flush_all(line)
@@ -238,9 +239,8 @@ class Outlet:
     def _put_event(self, line: bytes) -> None:
         """Have an event stand in line with the text, since it cannot be sent here and now."""
         number = next(self._event_numbers)
-        self._events[number] = line
+        self._events[number], record = line, b"%d," % number + tag_of(EVENTS)
         self._page.hold(True)
-        record = b"%d," % number + tag_of(EVENTS)
         try:
             self._text.open.write(record)
         except ValueError:

@@ -179,6 +179,16 @@ def test_heartbeat_comes_every_five_seconds_unless_something_else_is_said() -> N
     assert inspect.signature(Commands.stream).parameters["heartbeat_seconds"].default == 5
 
 
+def test_event_of_any_size_leaves_the_sandbox_of_a_small_memory_alive() -> None:
+    with Sandbox.create(memory_bytes=400 << 20) as sandbox, sandbox.session() as session:
+        for mebibytes in (30, 45, 55, 70, 100, 120):
+            run = session.execute(f"error('x' * ({mebibytes} << 20))")
+            events = list(run)
+            assert run.reply is not None and run.reply.get("reason") != "lost", run.reply
+            assert [event.msg_type for event in events if event.is_terminal] == ["execute_reply"]
+            assert session.execute("1 + 1").wait() == "2"
+
+
 def test_limit_that_is_reached_is_named() -> None:
     with Sandbox.create(memory_bytes=300 << 20, open_files=64) as sandbox, sandbox.session() as session:
         with pytest.raises(RemoteExecutionError, match=r"300 MiB .*memory_bytes"):

@@ -117,3 +117,19 @@ def test_error_of_many_long_lines_is_told(runner: RunnerClient, code: str) -> No
     assert result.error["ename"] in ("ValueError", "Long")
     assert "not shown" in "\n".join(result.error["traceback"])
     check_alive(runner)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "error('x' * (60 << 20))",
+        "from IPython.display import display\ndisplay({'text/plain': 'x' * (60 << 20)}, raw=True)",
+        "input('x' * (60 << 20))",
+        "from comm import create_comm\ncreate_comm(target_name='a', data={'a': 'x' * (60 << 20)})",
+    ],
+)
+def test_event_that_its_supervisor_has_no_memory_for_is_an_error(small: RunnerClient, code: str) -> None:
+    result = small.run(code, timeout=TIMEOUT_SECONDS, allow_stdin=True)
+    assert (result.reply["status"], result.reply["kept"]) == ("error", True)
+    assert "memory_limit" in result.reply["evalue"] and "for one message" in result.reply["evalue"]
+    check_alive(small)
