@@ -20,6 +20,10 @@ ALLOWED = {
     "tests/library/test_commands.py::test_python_is_the_sandbox_s_python_*": "the system must have a Python of its own",
     "tests/library/test_guide.py::test_timeout_*": "the guide's sample is written for Python 3.11 and newer",
     "tests/runner/test_odd_values.py::test_traceback_of_a_hundred_thousand_calls_*": "Python before 3.11 itself ends at so many calls",
+    "tests/sandboxes/test_cgroup.py::test_processes_that_are_in_it_*": "the system must have control groups to be had",
+    "tests/sandboxes/test_memory_bound.py::test_end_of_a_sandbox_whose_*": "the system must have control groups to be had",
+    "tests/sandboxes/test_memory_bound.py::test_connections_*": "the system must let TCP hold more than a sandbox may",
+    "tests/sandboxes/test_isolation.py::test_switches_of_the_kernel_*": "the system's kernel must have the switch",
     "tests/kernel/test_rest.py::test_interpreter_at_rest_*": "IPython before 9 imports some of it by itself",
 }
 

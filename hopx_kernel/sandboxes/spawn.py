@@ -92,7 +92,10 @@ class Spawned:
         """Whether bubblewrap has, of which this takes no note."""
         if self.process.returncode is not None:
             return True
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # a program that ignores SIGCHLD has it buried at once
+            return True
 
     def kill_group(self) -> None:
         """Kill bubblewrap and its child, whether that is tied to it yet or not."""

@@ -93,7 +93,7 @@ def test_processes_that_are_in_it_end_with_it() -> None:
     group = Cgroup.make(1 << 30, 100)
     if group is None:
         assert cgroup.find_place() is None
-        return
+        pytest.skip("no control group can be had here")
     process = subprocess.Popen(["sh", "-c", "sleep 900 & sleep 900"])
     group.take(process.pid)
     assert group.holds(process.pid) and not group.holds(os.getpid())

@@ -247,7 +247,7 @@ async def test_hardware_and_keys_of_the_host_do_not_show_in_proc(sandbox: LocalS
 @pytest.mark.parametrize("name", ["bus", "fs", "irq", "sys", "sysrq-trigger"])
 async def test_switches_of_the_kernel_are_mounted_read_only(sandbox: LocalSandbox, name: str) -> None:
     if not Path(f"/proc/{name}").exists():
-        return  # this kernel has none
+        pytest.skip("this kernel has none")
     outcome = await bash(
         sandbox, "awk -v path=\"$1\" '$2 == path {print substr($4, 1, 2)}' /proc/self/mounts", f"/proc/{name}"
     )
