@@ -15,10 +15,12 @@ __all__ = ["CHANNELS", "Connection"]
 #: The channels and their sockets' types, in the order in which they are bound: who reaches shell is to reach the rest.
 CHANNELS = {"iopub": zmq.XPUB, "hb": zmq.ROUTER, "stdin": zmq.ROUTER, "control": zmq.ROUTER, "shell": zmq.ROUTER}
 
-#: zmq options of sockets. A client that comes back to control under its old name replaces the old connection. The queue
-#: for one subscriber of iopub is bounded: messages have a few hundred KiB at most, and more of them wait in the kernel.
-#: A question to somebody who is not connected to stdin is refused, where zmq would throw it away without a word.
+#: zmq options of sockets. A client that comes back under its old name replaces the old connection, of whose end nobody
+#: may have heard: else nothing that it sends would ever arrive. The queue for one subscriber of iopub is bounded: messages
+#: have a few hundred KiB at most, and more of them wait in the kernel. A question to somebody who is not connected to
+#: stdin is refused, where zmq would throw it away without a word.
 _OPTIONS: dict[str, dict[int, int]] = {
+    "shell": {zmq.ROUTER_HANDOVER: 1},
     "control": {zmq.ROUTER_HANDOVER: 1},
     "iopub": {zmq.SNDHWM: 200},
     "stdin": {zmq.ROUTER_HANDOVER: 1, zmq.ROUTER_MANDATORY: 1},

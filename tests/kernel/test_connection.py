@@ -19,7 +19,7 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
-from .client import TIMEOUT
+from .client import TIMEOUT, Kernel
 
 #: A kernel that waits for somebody to listen for as long as a busy machine may take.
 PATIENT_KERNEL = f"""
@@ -242,3 +242,24 @@ def _lives(pid: int) -> bool:
         return ") Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("channel", ["shell", "control"])
+def test_client_that_comes_back_under_its_name_is_answered(kernel: Kernel, channel: str) -> None:
+    """Its old connection may be there for long, where a network lies between: nobody has heard of its end."""
+    ports: dict[str, Any] = dict(kernel.manager.get_connection_info())
+    port = ports[f"{channel}_port"]
+    session = Session(key=kernel.client.session.key)
+    with zmq.Context[Any]() as context:
+        sockets: list[zmq.Socket[bytes]] = [context.socket(zmq.DEALER) for _ in range(3)]
+        for sock in sockets:
+            sock.setsockopt(zmq.IDENTITY, b"its name")
+            sock.connect(f"tcp://127.0.0.1:{port}")
+            request: Any = session.send(sock, "kernel_info_request", {})
+            assert sock.poll(int(TIMEOUT * 1000)), "no answer"
+            _, parts = session.feed_identities(sock.recv_multipart())
+            reply = session.deserialize(parts)
+            assert reply["parent_header"]["msg_id"] == request["header"]["msg_id"]
+        for sock in sockets:
+            sock.close(0)
+    assert kernel.run("1 + 1").result == "2"
