@@ -57,11 +57,13 @@ class Iopub:
         self._waiting_bytes = 0
         self._deadline = 0.0
         self._is_stuck = False
+        self._is_taking = False
         self._room = anyio.Event()
 
     def send(self, frames: list[Any]) -> None:
         """Send a message, now or as soon as every subscriber has room for it."""
-        self._channel.drain()  # whoever has just come is welcomed first
+        if not self._is_taking:
+            self._channel.drain()  # whoever has just come is welcomed first
         if not self._waiting and self._is_sent(frames):
             return
         self._waiting_bytes += _size(frames)
@@ -82,10 +84,14 @@ class Iopub:
         self._channel.close()
 
     def _take(self, frames: Frames) -> None:
-        for frame in frames:
-            if frame[:1] == b"\x01":
-                self.subscribed.set()
-                self._on_subscription(frame[1:])
+        self._is_taking = True  # the next is taken after this one, not within it, however many there are
+        try:
+            for frame in frames:
+                if frame[:1] == b"\x01":
+                    self.subscribed.set()
+                    self._on_subscription(frame[1:])
+        finally:
+            self._is_taking = False
 
     def _is_sent(self, frames: list[Any]) -> bool:
         try:

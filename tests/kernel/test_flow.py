@@ -54,6 +54,18 @@ def test_stuck_client_costs_others_time_once_and_nothing_else(fresh_kernel: Kern
         assert time.monotonic() - started < behind_the_stuck_one
 
 
+def test_subscriptions_by_the_thousand_cost_nobody_anything(fresh_kernel: Kernel) -> None:
+    """They are not signed: whoever reaches the port can send them."""
+    info = fresh_kernel.manager.get_connection_info()
+    with zmq.Context[zmq.Socket[bytes]]() as context, context.socket(zmq.SUB) as subscriber:
+        subscriber.connect(f"tcp://{info['ip']}:{info['iopub_port']}")
+        for number in range(5000):
+            subscriber.setsockopt(zmq.SUBSCRIBE, b"topic%d" % number)
+        subscriber.recv_multipart()  # they have begun to arrive
+        for number in range(3):
+            assert fresh_kernel.run(f"{number}").result == str(number)
+
+
 def test_flood_stays_under_a_server_s_limits(jupyter_environment: dict[str, str]) -> None:
     with Kernel(env={"HOPX_SERVER_LIMITS": "on"}) as kernel:
         outcome = kernel.collect(kernel.send("for i in range(600_000): print(i)\n1/0"), timeout=120)
