@@ -36,8 +36,11 @@ __all__ = [
 _FREE_SOCKETS, _SOCKET_BYTES = 128, 2 * 212992
 
 #: TCP's fit their buffers to their use: of more than a few all counts that all of TCP holds on this computer, but for what
-#: so many cannot. What one has by itself, and one of UDP.
-_FREE_TCP, _TCP_PAGES, _TCP_OWN_BYTES, _UDP_OWN_BYTES = 16, 2048, 3072, 1536
+#: so many cannot; and where that is more than a little, for what those cannot that have something waiting.
+_FREE_TCP, _TCP_PAGES, _LITTLE_PAGES = 16, 2048, 8192
+
+#: What a socket of UDP may hold, and what one of TCP and one of UDP has by itself.
+_UDP_PAGES, _TCP_OWN_BYTES, _UDP_OWN_BYTES = 104, 3072, 1536
 
 #: A pipe, once its user has more than the kernel gives without asking: two pages, and what tells of them.
 _FREE_PIPES, _PIPE_BYTES = 1024, 10240
@@ -49,10 +52,12 @@ _OPEN_BYTES, _UNNAMED_BYTES = 320, 1280
 #: a file in a set of those that are polled.
 _PROCESS_BYTES, _MAPPING_BYTES, _NOTICES_BYTES, _POLLED_BYTES = 64 << 10, 256, 8 << 20, 176
 
-_LOCK_BYTES = 192
+#: A lock on a file; and how many there are at least where there is no time to count them.
+_LOCK_BYTES, _MANY_LOCKS = 192, 50_000
 
-#: How long a look may take to count open files, and to count mappings or to read about open files, in seconds.
-_OPENED_SECONDS, _HIDDEN_SECONDS = 0.1, 0.2
+#: How much time a look may take to count open files, and to count mappings or to read about open files, in seconds; and how
+#: many times as long it may wait for that.
+_OPENED_SECONDS, _HIDDEN_SECONDS, _WAITING = 0.1, 0.2, 8
 
 #: Of fewer processes the mappings are counted only where memory goes without a trace.
 _MANY_PROCESSES = 12
@@ -68,13 +73,31 @@ def available_bytes() -> int:
     return 0
 
 
+class _Allowance:
+    """The time for a part of a look: the processor's, so that nobody is judged by a glance because the computer is busy.
+
+    Parameters
+    ----------
+    seconds : float
+        Of the processor; the kernel may have this thread wait for a few times as long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._cpu, self._until = time.thread_time() + seconds, time.monotonic() + seconds * _WAITING
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is used up."""
+        return time.thread_time() > self._cpu or time.monotonic() > self._until
+
+
 def in_turn(pids: List[int], seconds: float) -> Iterator[int]:
     """Processes until a time is over, each time from another one on; one at least."""
-    until = time.monotonic() + seconds
+    allowance = _Allowance(seconds)
     first = next(_turns) * 7 % max(len(pids), 1)
     for pid in pids[first:] + pids[:first]:
         yield pid
-        if time.monotonic() > until:
+        if allowance.is_over:
             return
 
 
@@ -159,7 +182,11 @@ def estimate_uncounted() -> Tuple[int, int]:
     counts = _socket_counts()
     tcp = _count_tcp(counts) + counts.get("TCP orphan", 0)  # those that are closed and have not sent all
     udp = counts.get("UDP inuse", 0) + counts.get("UDP6 inuse", 0)
-    pages = min(counts.get("TCP mem", 0), tcp * _TCP_PAGES if tcp > _FREE_TCP else 0) + counts.get("UDP mem", 0)
+    # What is told of the memory is of the whole computer, others' networks among it.
+    pages = min(counts.get("UDP mem", 0), udp * _UDP_PAGES)
+    if tcp > _FREE_TCP:
+        held = counts.get("TCP mem", 0)
+        pages += min(held, (tcp if held <= _LITTLE_PAGES else _count_waiting_tcp(tcp)) * _TCP_PAGES)
     rows = [line.split() for line in read_text("/proc/net/netlink").splitlines()[1:]]
     netlink = sum(int(number) for row in rows for number in row[4:6] if number.isdigit())
     return pages * os.sysconf("SC_PAGE_SIZE") + tcp * _TCP_OWN_BYTES + udp * _UDP_OWN_BYTES, netlink
@@ -178,6 +205,16 @@ def estimate_other_sockets(opened: int) -> int:
 
 def _count_tcp(counts: Dict[str, int]) -> int:
     return counts.get("TCP inuse", 0) + counts.get("TCP6 inuse", 0)
+
+
+def _count_waiting_tcp(most: int) -> int:
+    """How many connections of this network have something to send or to be read; those that there is no time for have."""
+    found = looked = 0
+    for name in ("tcp", "tcp6"):
+        for row in _rows_in_time(f"/proc/net/{name}"):
+            looked += 1
+            found += len(row) > 4 and row[4] != "00000000:00000000"
+    return found + max(most - looked, 0)
 
 
 def _socket_counts() -> Dict[str, int]:
@@ -219,11 +256,11 @@ def estimate_hidden(pids: List[int], opened: Opened) -> int:
 
 def _in_descriptors(pids: List[int]) -> int:
     """What is told of sets of polled files, and of sockets that are in messages, in which nobody has them open."""
-    until = time.monotonic() + _HIDDEN_SECONDS
+    allowance = _Allowance(_HIDDEN_SECONDS)
     sizes = []
     for pid in in_turn(pids, _HIDDEN_SECONDS):
         for target, path in _targets(pid):
-            if time.monotonic() > until:
+            if allowance.is_over:
                 break
             if target.startswith("anon_inode:[eventpoll]"):
                 sizes.append(read_text(path.replace("/fd/", "/fdinfo/")).count("tfd:") * _POLLED_BYTES)
@@ -234,15 +271,18 @@ def _in_descriptors(pids: List[int]) -> int:
 
 
 def estimate_locks() -> int:
-    """What locks on files hold, of which no limit and no control group counts any: of more than can be counted, too much."""
-    until = time.monotonic() + _HIDDEN_SECONDS
+    """What locks on files hold, of which no limit and no control group counts any: of more than can be counted, too much.
+
+    The kernel shows those of our processes alone, for which it looks through all.
+    """
+    allowance = _Allowance(_HIDDEN_SECONDS)
     lines = 0
     try:
         with open("/proc/locks", "rb", buffering=0) as file:
             while data := file.read(1 << 16):
                 lines += data.count(b"\n")
-                if time.monotonic() > until:
-                    return sys.maxsize
+                if allowance.is_over:
+                    return sys.maxsize if lines > _MANY_LOCKS else lines * _LOCK_BYTES
     except OSError:
         pass
     return lines * _LOCK_BYTES
@@ -267,13 +307,13 @@ def estimate_unaccepted() -> int:
 
 def _rows_in_time(path: str) -> Iterator[List[str]]:
     """The words of a table's lines, without the first, until the time is over."""
-    until = time.monotonic() + _HIDDEN_SECONDS
+    allowance = _Allowance(_HIDDEN_SECONDS)
     try:
         with open(path, encoding="utf-8", errors="replace", buffering=1 << 14) as file:
             next(file, "")
             for line in file:
                 yield line.split()
-                if time.monotonic() > until:
+                if allowance.is_over:
                     return
     except OSError:
         return

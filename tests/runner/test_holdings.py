@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
-from hopx_kernel.runner import holdings
+from hopx_kernel.runner import holdings, kept
 from hopx_kernel.runner.holdings import Counters
 
 MIB = 1 << 20
@@ -55,3 +57,28 @@ def test_files_that_stay_are_not_waited_for(group: Path, version: int, monkeypat
     monkeypatch.setattr(holdings, "_used", lambda path, _: 330 * MIB if path == "/workspace" else 0)
     write_counters(group, version, 40 * MIB, 330 * MIB, 20 * MIB)
     Counters().wait_for_room(300 * MIB, ("/workspace",))
+
+
+def test_look_that_had_no_time_accuses_nobody_of_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept._Allowance, "is_over", True)
+    with open("/proc/self/stat", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert 0 < kept.estimate_locks() < MIB
+
+
+@pytest.mark.parametrize(
+    ("waiting", "udp", "expected_pages"),
+    [(0, 0, 0), (3, 0, 3 * 2048), (0, 2, 2 * 104), (100, 50, 100 * 2048 + 50 * 104)],
+)
+def test_memory_of_other_networks_counts_for_no_more_than_ours_can_hold(
+    waiting: int, udp: int, expected_pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["0: a b 01 00000001:00000000"] * waiting + ["0: a b 01 00000000:00000000"] * (100 - waiting)
+    texts = {
+        "/proc/net/sockstat": f"TCP: inuse 100 orphan 0 tw 0 alloc 100 mem 9999999\nUDP: inuse {udp} mem 9999999\n",
+    }
+    monkeypatch.setattr(kept, "read_text", lambda path: texts.get(path, ""))
+    monkeypatch.setattr(kept, "_rows_in_time", lambda path: [row.split() for row in rows if path == "/proc/net/tcp"])
+    held, netlink = kept.estimate_uncounted()
+    own = 100 * kept._TCP_OWN_BYTES + udp * kept._UDP_OWN_BYTES
+    assert (held - own, netlink) == (expected_pages * os.sysconf("SC_PAGE_SIZE"), 0)
