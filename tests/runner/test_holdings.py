@@ -61,7 +61,7 @@ def test_files_that_stay_are_not_waited_for(group: Path, version: int, monkeypat
 
 def test_look_that_had_no_time_accuses_nobody_of_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept._Allowance, "is_over", True)
-    with open("/proc/self/stat", "rb") as file:
+    with Path("/proc/self/stat").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         assert 0 < kept.estimate_locks() < MIB
 
