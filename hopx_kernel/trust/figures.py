@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .notices import MAPS_LEFT_OUT
 from .values import MAX_DEPTH, REFUSED
 
-__all__ = ["clean_figure"]
+__all__ = ["clean_figure", "has_map"]
 
 #: Keys whose strings a page asks for, besides those that say so by their end.
 _FETCHED = frozenset(
@@ -32,6 +33,34 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=]*", re.ASCII)
 _PARTS = re.compile(r"[.\[\]]")
 _INHERITED = frozenset({"__proto__", "constructor", "prototype"})
 MAX_KEY = 1_000
+
+#: Keys under which a figure, or a widget's state, holds its traces; a template's, which only say how others look, are not.
+_TRACES = ("data", "_widget_data")
+#: Stands for a map that comes to a figure which is shown already.
+_LEFT_OUT = {
+    "type": "scatter",
+    "mode": "markers",
+    "x": [None],
+    "y": [None],
+    "showlegend": True,
+    "name": f"[{MAPS_LEFT_OUT}.]",
+}
+
+
+def has_map(figure: dict[Any, Any]) -> bool:
+    """Whether a figure, a frame of it, or a widget's state, has a trace over a map."""
+    held = [figure, *(each for each in _items(figure.get("frames")) if type(each) is dict)]
+    traces = (trace for each in held for key in _TRACES for trace in _items(each.get(key)))
+    return any(map(_is_map, traces))
+
+
+def _items(value: Any) -> Any:
+    return value if type(value) in (list, tuple) else ()
+
+
+def _is_map(trace: Any) -> bool:
+    kind = trace.get("type") if type(trace) is dict else None
+    return type(kind) is str and kind in _MAPS
 
 
 def clean_figure(value: Any, name: str = "", has_known_keys: bool = False, depth: int = 0) -> Any:
@@ -59,6 +88,9 @@ def clean_figure(value: Any, name: str = "", has_known_keys: bool = False, depth
 
 
 def _mapping(value: dict[Any, Any], name: str, has_known_keys: bool, depth: int) -> Any:
+    if name not in _MAPS and _is_map(value):
+        # The name by which the widget speaks of it stays; without its type alone it would be drawn as something else.
+        return {**_LEFT_OUT, "uid": value["uid"]} if type(value.get("uid")) is str else dict(_LEFT_OUT)
     clean = {}
     for key, each in value.items():
         if type(key) is not str or len(key) > MAX_KEY or _INHERITED.intersection(_PARTS.split(key)):

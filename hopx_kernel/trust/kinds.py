@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .buffers import without_prototypes
-from .notices import size
+from .notices import MAPS_LEFT_OUT, size
 from .text import clean_line, clean_text
 
 __all__ = ["MAX_DEPTH", "LeftOut", "Outcome", "clean_value", "is_heavy", "is_record"]
@@ -69,6 +69,8 @@ def clean_value(mime: str, value: Any, network: bool, at_once: bool) -> Outcome:
     kind = mime.lower()
     if kind in (_WIDGET_VIEW, _FIGURE):
         made = (_view if kind == _WIDGET_VIEW else _figure)(value)
+        if isinstance(made, LeftOut):
+            return made
         return LeftOut(f"Output of the type {mime} is none of that and was not shown") if made is None else {mime: made}
     rule = _RULES.get(kind)
     if rule is None:
@@ -102,9 +104,11 @@ def _view(value: Any) -> Any:
 
 
 def _figure(value: Any) -> Any:
-    from .figures import clean_figure
+    from .figures import clean_figure, has_map
 
-    return clean_figure(value, has_known_keys=True) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return LeftOut(MAPS_LEFT_OUT) if has_map(value) else clean_figure(value, has_known_keys=True)
 
 
 def _too_large(what: str, text: str, limit: int) -> LeftOut:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["REMEDY", "note", "size"]
+__all__ = ["MAPS_LEFT_OUT", "REMEDY", "note", "size"]
 
 #: How to have what was left out, where nobody knows better.
 REMEDY = "See the option trust."
+
+#: Why a figure with a map is not shown, or a map of it.
+MAPS_LEFT_OUT = "A map, for which this page would fetch tiles or the outlines of countries, was not shown"
 
 
 def size(count: int) -> str:

@@ -17,6 +17,7 @@ from .buffers import Pairs, odd_place, pair, place_is_free, split
 from .customs import clean_custom
 from .media import holds_addresses
 from .models import ANYWIDGET, LABEL, PLAIN, Model, find_model
+from .notices import MAPS_LEFT_OUT
 from .outputs import clean_outputs
 from .references import REFERENCES, References
 from .values import BINARY, LINKED, REFUSED, clean_value, plain_word
@@ -61,6 +62,8 @@ class _Widget:
     is_notice: bool = False
     #: Whether it runs a module of its own that the person has named.
     is_named: bool = False
+    #: Whether it is not shown since it is a figure with a map.
+    has_map: bool = False
 
 
 class WidgetFilter:
@@ -169,6 +172,10 @@ class WidgetFilter:
             assert stand_in is not None
             return _Widget(stand_in, has_view=stand_in.view is not None, is_notice=True)
         is_named = (model.module, model.name) == ANYWIDGET and state.get("_esm") in self._texts()
+        if is_named and _has_map(state):
+            label = find_model(*LABEL)
+            assert label is not None
+            return _Widget(label, is_notice=True, has_map=True)
         return _Widget(model, has_view=view is not None and model.view is not None, is_named=is_named)
 
     def _texts(self) -> _Texts:
@@ -188,7 +195,7 @@ class WidgetFilter:
         }
         if widget.is_notice:
             layout = clean_value("ref", state.get("layout"))
-            shown = {"value": _notice(state)}
+            shown = {"value": _notice(state, widget.has_map)}
             if layout is not REFUSED:
                 shown["layout"] = self._references.keep(comm_id, "layout", layout)
             return {**names, **(shown if widget.has_view else {})}, []
@@ -293,7 +300,15 @@ def _version(value: Any, widget: _Widget) -> str:
     return value if type(value) is str and len(value) <= 40 and _VERSION_CHARACTERS.issuperset(value) else "*"
 
 
-def _notice(state: Bundle) -> str:
+def _has_map(state: Bundle) -> bool:
+    from .figures import has_map
+
+    return has_map(state)
+
+
+def _notice(state: Bundle, has_map: bool) -> str:
+    if has_map:
+        return f"{MAPS_LEFT_OUT}. To show it, put {_TRUST_LINE} into {_FILE}."
     module = state.get("_view_module")
     whose = f" of {module}" if plain_word(module) and module else ""
     return f"This widget{whose} is none that is known to be harmless, and is not shown. To show it, put {_TRUST_LINE} into {_FILE}."
