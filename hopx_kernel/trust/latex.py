@@ -13,7 +13,8 @@ _MATH_BEGINS = ("$", "\\(", "\\[", "\\begin")
 #: Commands that make links, set attributes or CSS, load extensions, or put together the names of other commands.
 _ACTING = (
     "\\href", "\\url", "\\require", "\\class", "\\cssId", "\\style", "\\data", "\\html", "\\include", "\\mmlToken",
-    "\\bbox", "\\fcolorbox", "\\csname", "\\texthtml", "\\breakAlign",
+    "\\bbox", "\\fcolorbox", "\\csname", "\\texthtml", "\\breakAlign", "\\setOptions",
+    "\\unicode",  # the name of its font becomes a style as it is, with whatever stands behind a semicolon
 )  # fmt: skip
 
 

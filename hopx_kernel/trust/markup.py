@@ -62,6 +62,11 @@ _NAMING = frozenset({"headers", "aria-controls", "aria-describedby", "aria-label
 _PLAYED = frozenset({"audio", "video", "source"})
 #: What these name is fetched by the page, with the person's cookies where it is the page's own server.
 _LOADING = frozenset({"src", "srcset", "poster", "background"})
+#: And these lead to somewhere.
+_LEADING = frozenset({"href", "cite"})
+#: What a browser takes out of an address before it looks at it.
+_AT_ENDS = "".join(map(chr, range(33)))
+_NOWHERE = dict.fromkeys(map(ord, "\t\n\r"))
 
 
 @dataclass(frozen=True)
@@ -158,9 +163,12 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
         return own_classes(value) or None
     if name == "target":
         return "_blank"
-    start = value.strip().lower()
+    if name not in _LOADING and name not in _LEADING:
+        return value
+    value = _address(value)
+    start = value.lower()
     if name == "href" and start.startswith("#"):
-        target = own_name(value.strip()[1:])
+        target = own_name(value[1:])
         return None if target is None else f"#{target}"
     if start.startswith(("http:", "https:")) and "://" not in start[:8]:
         return None  # an address without a server is on the page's own
@@ -169,3 +177,8 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
             return value if plays_itself(value) else None
         return value if tag in ("img", "video") and start.startswith("data:image/") else None
     return value
+
+
+def _address(value: str) -> str:
+    """A value as a browser reads it where it is an address: without what it takes for nothing at the ends, and within."""
+    return value.strip(_AT_ENDS).translate(_NOWHERE)

@@ -131,6 +131,10 @@ _MIME = (
         r"""emit('text/latex', rf'$\mmlToken{{mi}}[href="javascript:{js("latex-token")}"]{{click}}$')""",
         fires=False,
     ),
+    Attack(
+        "latex-unicode",
+        r"""emit('text/latex', rf'$\unicode[serif;position:fixed;inset:0;background:url({url("latex-unicode")})]{{65}}$')""",
+    ),
     Attack("latex-html", "emit('text/latex', img('latex-html'))", False),
     Attack("markdown-html", "emit('text/markdown', 'x ' + img('markdown-html'))"),
     Attack(

@@ -34,7 +34,7 @@ _ACTING = {
 }
 _ADDRESSES = {"src", "href", "srcset", "poster", "background", "action", "data", "xlink:href", "cite"}
 _LOADS = re.compile(r"url\s*\(|image-set|@import|\\|expression|attr\s*\(", re.IGNORECASE)
-_TEX = re.compile(r"\\(?:href|url|require|class|style|html|cssId|data|mmlToken)\b")
+_TEX = re.compile(r"\\(?:href|url|require|class|style|html|cssId|data|mmlToken|unicode)\b")
 
 
 def markup_faults(markup: str, framed: bool = False) -> Iterator[str]:

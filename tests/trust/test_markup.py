@@ -123,7 +123,19 @@ def test_links_open_elsewhere_and_tell_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http:lab/tree?reset", "https:/lab", "http:\\lab", " HTTP:lab", "http:", "lab", "//x"]
+    "address",
+    [
+        "http:lab/tree?reset",
+        "https:/lab",
+        "http:\\lab",
+        " HTTP:lab",
+        "http:",
+        "lab",
+        "//x",
+        "ht&#9;tp:/lab",
+        "h\nttp:lab",
+        "&#1;http:lab",
+    ],
 )
 def test_link_to_the_page_s_own_server_is_none(address: str) -> None:
     assert "href" not in SAFE.bundle({"text/html": f'<a href="{address}">x</a>'}, {})[0]["text/html"]

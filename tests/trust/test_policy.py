@@ -164,6 +164,7 @@ def test_error_has_one_line_as_its_name_and_nothing_for_a_terminal() -> None:
         ("$\\displaystyle x$", "$\\displaystyle x$"),
         ("$\\href{//x}{y}$", None),
         ('$\\mmlToken{mi}[href="javascript:alert(1)"]{x}$', None),
+        ("$\\unicode[serif;position:fixed;background:url(/logout)]{65}$", None),
     ],
 )
 def test_latex(source: str, safe: str | None) -> None:
