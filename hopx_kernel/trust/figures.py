@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .notices import MAPS_LEFT_OUT
+from .notices import CONFIG_FILE, MAPS_LEFT_OUT, TRUST_LINE
 from .values import MAX_DEPTH, REFUSED
 
 __all__ = ["clean_figure", "has_map"]
@@ -36,14 +36,14 @@ MAX_KEY = 1_000
 
 #: Keys under which a figure, or a widget's state, holds its traces; a template's, which only say how others look, are not.
 _TRACES = ("data", "_widget_data")
-#: Stands for a map that comes to a figure which is shown already.
+#: Stands for a map that comes to a figure which is shown already, as most do to plotly's own widgets.
 _LEFT_OUT = {
     "type": "scatter",
     "mode": "markers",
     "x": [None],
     "y": [None],
     "showlegend": True,
-    "name": f"[{MAPS_LEFT_OUT}.]",
+    "name": f"[{MAPS_LEFT_OUT}.<br>To show it, put {TRUST_LINE}<br>into {CONFIG_FILE}.]",
 }
 
 

@@ -17,22 +17,18 @@ from .buffers import Pairs, odd_place, pair, place_is_free, split
 from .customs import clean_custom
 from .media import holds_addresses
 from .models import ANYWIDGET, LABEL, PLAIN, Model, find_model
-from .notices import MAPS_LEFT_OUT
+from .notices import CONFIG_FILE, MAPS_LEFT_OUT, TRUST_LINE
 from .outputs import clean_outputs
 from .references import REFERENCES, References
 from .values import BINARY, LINKED, REFUSED, clean_value, plain_word
 
 __all__ = ["MAX_ID", "WidgetFilter"]
 
-#: How to have what is not shown by default; where to put it.
-_TRUST_LINE = 'c.HopxConfig.trust = "trusted"'
-_FILE = "jupyter_hopx_kernel_config.py"
-
 #: Stands where an anywidget of the sandbox had its own module.
 NOTICE_MODULE = f"""\
 export default {{ render({{ el }}) {{
   el.textContent = 'The JavaScript of this widget comes from the sandbox and was not run. To run it, name its package '
-    + 'in c.HopxConfig.widget_packages, or put {_TRUST_LINE} into {_FILE}.';
+    + 'in c.HopxConfig.widget_packages, or put {TRUST_LINE} into {CONFIG_FILE}.';
 }} }};
 """
 
@@ -308,10 +304,10 @@ def _has_map(state: Bundle) -> bool:
 
 def _notice(state: Bundle, has_map: bool) -> str:
     if has_map:
-        return f"{MAPS_LEFT_OUT}. To show it, put {_TRUST_LINE} into {_FILE}."
+        return f"{MAPS_LEFT_OUT}. To show it, put {TRUST_LINE} into {CONFIG_FILE}."
     module = state.get("_view_module")
     whose = f" of {module}" if plain_word(module) and module else ""
-    return f"This widget{whose} is none that is known to be harmless, and is not shown. To show it, put {_TRUST_LINE} into {_FILE}."
+    return f"This widget{whose} is none that is known to be harmless, and is not shown. To show it, put {TRUST_LINE} into {CONFIG_FILE}."
 
 
 def _digest(comm_id: str) -> bytes:

@@ -61,4 +61,4 @@ def test_map_that_comes_to_a_figure_widget_later_says_so_in_its_place() -> None:
     assert told is not None
     (trace,) = told[0]["state"]["_py2js_addTraces"]["trace_data"]
     assert (trace["type"], trace["uid"], trace["showlegend"]) == ("scatter", "b", True)
-    assert "map" in trace["name"] and "locations" not in trace
+    assert "map" in trace["name"] and 'c.HopxConfig.trust = "trusted"' in trace["name"] and "locations" not in trace
