@@ -84,15 +84,9 @@ def _connect(canaries: Canaries) -> str:
     )
 
 
-def _attempts(canaries: Canaries) -> dict[str, str]:
-    """Documents, each of which tries to reach a canary by its own way."""
-    at, bare = canaries.address, canaries.connection
-    rtc = _connect(canaries)
-    quoted = html.escape(f"<script>{rtc}</script>")
-    literal = json.dumps(f"<script>{rtc}</script>").replace("</", "<\\/")
-    nested = f"'<iframe srcdoc=\"' + {literal}.replace(/\"/g, '&quot;') + '\"></iframe>'"
-    js_url = html.escape("javascript:" + rtc)
-    simple = f"""
+def _loading(at: str, bare: str) -> str:
+    """Markup that loads by each element and each rule that can."""
+    return f"""
       <img src={at}/img><img srcset="{at}/srcset 1x"><picture><source srcset={at}/source><img></picture>
       <script src={at}/script.js></script><script type=module src={at}/module.js></script>
       <link rel=stylesheet href={at}/css><link rel=icon href={at}/icon><link rel=manifest href={at}/manifest>
@@ -107,7 +101,11 @@ def _attempts(canaries: Canaries) -> dict[str, str]:
       <table background={at}/background><tr><td>x</table>
       <script type=speculationrules>{{"prefetch": [{{"urls": ["{at}/rule"]}}], "prerender": [{{"urls": ["{at}/rule2"]}}]}}</script>
       <meta http-equiv="Link" content="<{at}/meta-link>; rel=preload; as=image">"""
-    scripted = f"""<body><a id=ping href="#x" ping={at}/ping>x</a><form id=far action={at}/form-top target=_top></form><a id=top2 target=_top href={at}/a-top>x</a>
+
+
+def _scripted(at: str, bare: str) -> str:
+    """A script that tries each way that scripts have."""
+    return f"""<body><a id=ping href="#x" ping={at}/ping>x</a><form id=far action={at}/form-top target=_top></form><a id=top2 target=_top href={at}/a-top>x</a>
       <a id=self href={at}/a-self>x</a><a id=load href={at}/download download>x</a><script>
       const tries = [
         () => fetch("{at}/fetch", {{mode: "no-cors"}}).catch(() => 0), () => navigator.sendBeacon("{at}/beacon", "x"),
@@ -130,9 +128,11 @@ def _attempts(canaries: Canaries) -> dict[str, str]:
       ];
       for (const attempt of tries) try {{ attempt(); }} catch {{}}
       </script>"""
+
+
+def _leaving(at: str) -> dict[str, str]:
+    """Documents that lead themselves, or what they hold, to somewhere else."""
     return {
-        "loads": simple,
-        "scripts": scripted,
         "location": f"<script>location = '{at}/location'</script>",
         "location replaced": f"<script>location.replace('{at}/replace')</script>",
         "link of its own": f"<a id=a href='{at}/own'>x</a><script>a.click()</script>",
@@ -146,6 +146,16 @@ def _attempts(canaries: Canaries) -> dict[str, str]:
         "frames": f"<iframe srcdoc='<img src={at}/srcdoc-img><script>location=&quot;{at}/srcdoc-location&quot;</script>'></iframe>"
         f"<iframe src='data:text/html,<img src={at}/data-frame>'></iframe>"
         f"<script>const f = document.createElement('iframe'); document.documentElement.append(f); f.src = '{at}/late-frame'</script>",
+    }
+
+
+def _connecting(rtc: str) -> dict[str, str]:
+    """Documents that hide a peer's connection from the script which guards them."""
+    quoted = html.escape(f"<script>{rtc}</script>")
+    literal = json.dumps(f"<script>{rtc}</script>").replace("</", "<\\/")
+    nested = f"'<iframe srcdoc=\"' + {literal}.replace(/\"/g, '&quot;') + '\"></iframe>'"
+    js_url = html.escape("javascript:" + rtc)
+    return {
         "rtc": f"<script>{rtc}</script>",
         "rtc in a document": f'<iframe srcdoc="{quoted}"></iframe>',
         "rtc in a document of a document": f'<iframe srcdoc="{html.escape(f"<iframe srcdoc={chr(34)}{quoted}{chr(34)}></iframe>")}"></iframe>',
@@ -167,6 +177,17 @@ def _attempts(canaries: Canaries) -> dict[str, str]:
           const d = document.createElement("div"), f = document.createElement("iframe"); document.body.append(d);
           f.srcdoc = {literal}; d.attachShadow({{mode: "closed"}}).append(f);
           const g = document.createElement("iframe"); g.srcdoc = {literal}; document.body.append(g)</script>""",
+    }
+
+
+def _attempts(canaries: Canaries) -> dict[str, str]:
+    """Documents, each of which tries to reach a canary by its own way."""
+    at, bare = canaries.address, canaries.connection
+    return {
+        "loads": _loading(at, bare),
+        "scripts": _scripted(at, bare),
+        **_leaving(at),
+        **_connecting(_connect(canaries)),
     }
 
 
