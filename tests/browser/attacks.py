@@ -133,7 +133,7 @@ _MIME = (
     ),
     Attack(
         "latex-unicode",
-        r"""emit('text/latex', rf'$\unicode[serif;position:fixed;inset:0;background:url({url("latex-unicode")})]{{65}}$')""",
+        r"""emit('text/latex', rf'$\unicode[serif;background:url({url("latex-unicode")})]{{65}}$')""",
     ),
     Attack("latex-html", "emit('text/latex', img('latex-html'))", False),
     Attack("markdown-html", "emit('text/markdown', 'x ' + img('markdown-html'))"),
