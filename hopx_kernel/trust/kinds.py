@@ -123,11 +123,13 @@ def _html(text: str, network: bool, at_once: bool) -> Outcome:
 
 
 def _svg(text: str, _: bool, at_once: bool) -> Outcome:
-    from . import svg
+    from . import drawings, svg
 
     limit = svg.MAX_CHARS_AT_ONCE if at_once else svg.MAX_CHARS
     if len(text) > limit:
         return _too_large("A drawing", text, limit)
+    if drawings.is_endless(text):
+        return LeftOut("A drawing whose elements show one another too often was not shown")
     inert = svg.inert_svg(text)
     if inert is not None:
         return {"image/svg+xml": inert}

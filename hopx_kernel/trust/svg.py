@@ -15,8 +15,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from .css import PREFIX, declarations, own_classes, own_name, scoped_style_sheet
+from .latex import has_acting_math
 
-__all__ = ["MAX_CHARS", "MAX_CHARS_AT_ONCE", "inert_svg", "svg_picture"]
+__all__ = ["MAX_CHARS", "MAX_CHARS_AT_ONCE", "inert_svg", "parse_svg", "svg_picture"]
 
 #: A drawing that is looked at, in characters, and where somebody waits for it who cannot do anything else meanwhile.
 MAX_CHARS = 16 << 20
@@ -41,6 +42,8 @@ _PICTURES = ("data:image/png;", "data:image/jpeg;", "data:image/gif;")
 _PLAIN_DOCTYPE = re.compile(r"<!DOCTYPE\s+svg(?:\s+PUBLIC\s+\"[^\"<>\[]*\"\s+\"[^\"<>\[]*\")?\s*>")
 _DECLARES = re.compile("<!(?:DOCTYPE|ENTITY|NOTATION|ATTLIST|ELEMENT)", re.IGNORECASE)
 _REFERENCE = re.compile(r"url\(\s*(['\"]?)#([A-Za-z0-9_:.-]{1,150})\1\s*\)")
+#: A drawing stays in its place, and tells the page's own programs nothing.
+_NOT_KEPT = frozenset({"overflow", "part", "slot", "is", "nonce", "draggable"})
 #: Stands for a reference while a style is read in which an address has no place.
 _STAND_IN = "hopx-refers-to--"
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
@@ -53,7 +56,7 @@ def inert_svg(source: str) -> str | None:
     if _DECLARES.search(source):
         return None
     try:
-        root = _parse(source)
+        root = parse_svg(source)
         if root is None or root.tag != f"{{{_SVG}}}svg":
             return None
         _drop_metadata(root)
@@ -63,9 +66,14 @@ def inert_svg(source: str) -> str | None:
         root.set("class", f"{scope} {root.get('class', '')}".strip())
         root.set("xmlns", _SVG)
         root.set("xmlns:xlink", _XLINK)
-        return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+        # Where a page shows it as markup, it typesets the mathematics in it too.
+        return None if any(map(has_acting_math, root.itertext())) else _written(root)
     except (ElementTree.ParseError, ValueError, RecursionError):
         return None
+
+
+def _written(root: ElementTree.Element) -> str:
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 
 
 def svg_picture(source: str) -> str | None:
@@ -76,7 +84,7 @@ def svg_picture(source: str) -> str | None:
     return f'<img src="data:image/svg+xml;base64,{encoded}">'
 
 
-def _parse(source: str) -> ElementTree.Element | None:
+def parse_svg(source: str) -> ElementTree.Element | None:
     """A tree that is not too deep to be walked."""
     parser: Any = ElementTree.XMLPullParser(("start", "end"))
     depth = 0
@@ -133,8 +141,8 @@ def _attribute(name: str, value: str) -> str | None:
         return own_name(_ODD.sub("-", value))
     if lower == "class":
         return own_classes(value)
-    if lower == "overflow":
-        return ""  # a drawing stays in its place
+    if lower in _NOT_KEPT or lower.startswith("data-"):
+        return ""
     if lower == "style":
         clean, is_whole = declarations(_stand_in(value))
         return _stand_back("; ".join(each for each in clean if not each.startswith("overflow"))) if is_whole else None
