@@ -10,27 +10,36 @@ import binascii
 import re
 import urllib.parse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["draws_too_much", "is_endless", "source_of"]
+__all__ = ["draws_too_much", "holds_endless", "is_endless", "is_endless_at"]
 
 #: Elements that are drawn at most, or for each one in the source.
 MAX_DRAWN = 100_000
 MAX_FOR_EACH = 20
+#: What bytes begin with that are XML, in whatever way they are written.
+_IS_XML = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\0\s]*<[\0\s]*[!?a-z]", re.IGNORECASE)
+_HEAD = 64 << 10
+#: A drawing that is looked at in bytes.
+MAX_BYTES = 4 << 20
 
 _REFERENCE = re.compile(r"url\(\s*['\"]?#([^'\")]+)")
 _USE = re.compile(r"<[^>]{0,100}\buse\b|url\(", re.IGNORECASE)
+#: What is no text of XML, and in some writing systems between letters, or every second of them.
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")
 _PREFIX = re.compile(r"data:image/svg\+xml[^,]{0,200},", re.IGNORECASE)
 
 
 def is_endless(source: str) -> bool:
     """Whether a page would draw too much for a source; also where that cannot be said of one whose elements show others."""
-    from .svg import parse_svg
+    from .svg import declares, parse_svg
 
+    if declares(source) or _CONTROL.search(source):
+        return True
     if _USE.search(source) is None:
         return False
     try:
@@ -40,18 +49,26 @@ def is_endless(source: str) -> bool:
     return root is None or draws_too_much(root)
 
 
-def source_of(address: str) -> str | None:
-    """The source of a drawing that is in an address itself; None where there is none."""
+def is_endless_at(address: str) -> bool:
+    """Whether an address is one of such a drawing, which is in it."""
     found = _PREFIX.match(address)
     if found is None:
-        return None
+        return False
     raw = urllib.parse.unquote_to_bytes(address[found.end() :])
     if ";base64" in found[0].lower():
         try:
             raw = base64.b64decode(raw)
         except (binascii.Error, ValueError):
-            return None
-    return raw.decode("utf-8", "replace")
+            return False
+    return is_endless(raw.decode("utf-8", "replace"))
+
+
+def holds_endless(data: Any) -> bool:
+    """Whether bytes are such a drawing, whatever they are said to be."""
+    head = bytes(memoryview(data)[:_HEAD])
+    if not _IS_XML.match(head):
+        return False
+    return len(data) > MAX_BYTES or is_endless(bytes(data).decode("utf-8", "replace"))
 
 
 def draws_too_much(root: ElementTree.Element) -> bool:

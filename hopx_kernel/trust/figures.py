@@ -108,6 +108,7 @@ def _last_part(path: str, name: str) -> str:
 
 def _string(text: str, name: str, has_known_keys: bool) -> Any:
     from .css import loads_something
+    from .drawings import is_endless_at
     from .latex import calm_text
 
     if name == "bdata":  # numbers, as plotly sends them
@@ -115,7 +116,8 @@ def _string(text: str, name: str, has_known_keys: bool) -> Any:
     if name == "type" and text in _MAPS:
         return REFUSED
     if name in _FETCHED or name.endswith(_FETCHED_ENDS) or name == "style":
-        return text if _PICTURE.fullmatch(text) or (name == "style" and text in _STYLES) else REFUSED
+        is_picture = _PICTURE.fullmatch(text) is not None and not is_endless_at(text)
+        return text if is_picture or (name == "style" and text in _STYLES) else REFUSED
     if not has_known_keys and _ADDRESS.match(text):
         return REFUSED
     # Of a text's tags plotly keeps their styles.

@@ -128,15 +128,15 @@ def _svg(text: str, _: bool, at_once: bool) -> Outcome:
     limit = svg.MAX_CHARS_AT_ONCE if at_once else svg.MAX_CHARS
     if len(text) > limit:
         return _too_large("A drawing", text, limit)
+    if svg.declares(text):
+        return LeftOut("A drawing that declares entities was not shown")
     if drawings.is_endless(text):
         return LeftOut("A drawing whose elements show one another too often was not shown")
     inert = svg.inert_svg(text)
     if inert is not None:
         return {"image/svg+xml": inert}
     picture = svg.svg_picture(text)
-    if picture is None:
-        return LeftOut("A drawing that declares entities was not shown")
-    return {"text/html": picture}
+    return LeftOut("A drawing was not shown") if picture is None else {"text/html": picture}
 
 
 def _markdown(text: str, _: bool, at_once: bool) -> Outcome:

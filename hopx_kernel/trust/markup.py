@@ -7,7 +7,7 @@ import html
 from dataclasses import dataclass
 
 from .css import PREFIX, calm_declarations, own_classes, own_name, scoped_style_sheet
-from .drawings import is_endless, source_of
+from .drawings import is_endless_at
 from .frames import frame
 from .latex import has_acting_math
 from .media import plays_itself
@@ -176,14 +176,10 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     if name in _LOADING or start.startswith("data:"):
         if tag in _PLAYED and name != "poster":
             return value if plays_itself(value) else None
-        return value if tag in ("img", "video") and start.startswith("data:image/") and not _is_endless(value) else None
+        return (
+            value if tag in ("img", "video") and start.startswith("data:image/") and not is_endless_at(value) else None
+        )
     return value
-
-
-def _is_endless(address: str) -> bool:
-    """Whether an address holds a drawing for which a page would not come to an end."""
-    source = source_of(address)
-    return source is not None and is_endless(source)
 
 
 def _address(value: str) -> str:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from .css import PREFIX, declarations, own_classes, own_name, scoped_style_sheet
 from .latex import has_acting_math
 
-__all__ = ["MAX_CHARS", "MAX_CHARS_AT_ONCE", "inert_svg", "parse_svg", "svg_picture"]
+__all__ = ["MAX_CHARS", "MAX_CHARS_AT_ONCE", "declares", "inert_svg", "parse_svg", "svg_picture"]
 
 #: A drawing that is looked at, in characters, and where somebody waits for it who cannot do anything else meanwhile.
 MAX_CHARS = 16 << 20
@@ -72,13 +72,18 @@ def inert_svg(source: str) -> str | None:
         return None
 
 
+def declares(source: str) -> bool:
+    """Whether a source has a document type in which it may declare what it holds."""
+    return _DECLARES.search(_PLAIN_DOCTYPE.sub("", source, count=1)) is not None
+
+
 def _written(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 
 
 def svg_picture(source: str) -> str | None:
     """Markup of a picture of it, as which its scripts do not run, whatever it holds; None for what is no picture."""
-    if _DECLARES.search(_PLAIN_DOCTYPE.sub("", source, count=1)):
+    if declares(source):
         return None
     encoded = base64.b64encode(source.encode("utf-8", "replace")).decode("ascii")
     return f'<img src="data:image/svg+xml;base64,{encoded}">'

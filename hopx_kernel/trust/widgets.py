@@ -248,7 +248,7 @@ class WidgetFilter:
             return False
         if kind is not None and kind not in BINARY:
             return False
-        if kind == "media" and (len(path) > 1 or holds_addresses(buffer)):
+        if kind == "media" and (len(path) > 1 or holds_addresses(buffer) or _is_endless(buffer)):
             return False
         return not path[0].startswith(("_view_", "_model_")) and place_is_free(state, path)
 
@@ -294,6 +294,12 @@ def _version(value: Any, widget: _Widget) -> str:
         return _OWN_VERSION
     # A page may put it into an address, where it asks for a module.
     return value if type(value) is str and len(value) <= 40 and _VERSION_CHARACTERS.issuperset(value) else "*"
+
+
+def _is_endless(buffer: Any) -> bool:
+    from .drawings import holds_endless
+
+    return holds_endless(buffer)
 
 
 def _has_map(state: Bundle) -> bool:

@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 
 from .page import SAFE
+from .states import control, new_id
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
 
@@ -40,12 +41,48 @@ def test_drawing_whose_elements_show_one_another_too_often_is_not_shown(source: 
         assert "svg" not in shown.lower() and "<img" in shown
 
 
+def test_widget_and_figure_show_no_such_drawing_either() -> None:
+    source = laughing()
+    coded = "data:image/svg+xml," + urllib.parse.quote(source)
+    figure = {"data": [], "layout": {"images": [{"source": coded, "x": 1}]}}
+    clean, _ = SAFE.bundle({"application/vnd.plotly.v1+json": figure}, {})
+    assert clean["application/vnd.plotly.v1+json"]["layout"]["images"] == [{"x": 1}]
+    for shown, given in (
+        (0, source.encode()),
+        (0, source.encode("utf-16")),
+        (0, source.encode("utf-16-be")),
+        (1, laughing(levels=2).encode()),
+        (1, b"\x89PNG\r\n"),
+    ):
+        state = {**control("Image", format="svg+xml"), "value": None}
+        data = {"state": state, "buffer_paths": [["value"]]}
+        told = SAFE.comm("comm_open", new_id(), data, [given])
+        assert told is not None and len(told[1]) == shown
+
+
 def test_drawing_with_many_marks_is_shown() -> None:
     marks = "".join(f'<use x="{n}" xlink:href="#mark" clip-path="url(#clip)"/>' for n in range(15_000))
     source = f'{HEAD}<defs><path id="mark" d="M0 0"/><clipPath id="clip"><rect/></clipPath></defs>{marks}</svg>'
     assert "image/svg+xml" in SAFE.bundle({"image/svg+xml": source}, {})[0]
     picture = "data:image/svg+xml," + urllib.parse.quote(laughing(levels=3))
     assert "svg+xml" in SAFE.bundle({"text/html": f'<img src="{picture}">'}, {})[0]["text/html"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        laughing().encode("utf-16"),
+        laughing().replace("use", "u\x1b(Bse").encode(),
+        f"<!DOCTYPE svg [<!ENTITY u \"&#60;us&#101; href='#a'/>\">]>{HEAD}&u;</svg>".encode(),
+    ],
+)
+def test_drawing_in_an_odd_writing_is_no_picture(raw: bytes) -> None:
+    for address in (
+        "data:image/svg+xml;base64," + base64.b64encode(raw).decode(),
+        "data:image/svg+xml," + urllib.parse.quote(raw),
+    ):
+        shown = SAFE.bundle({"text/html": f'<b>x</b><img src="{address}">'}, {})[0]["text/html"]
+        assert "svg" not in shown
 
 
 def test_drawing_that_shows_itself_is_no_trouble() -> None:
