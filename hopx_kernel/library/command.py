@@ -218,6 +218,10 @@ class Command:
                     if self._reason != "timeout":
                         self._reason, self._error = "lost", exc
                 await self._drain()
+                # What has been read is the reader's, however slow that one is.
+                self._queue.set_unbounded()
+                for _ in range(2):
+                    await anyio.lowlevel.checkpoint()
                 readers.cancel_scope.cancel()
             for splitter in self._splitters:
                 await self._put(splitter.finish())

@@ -39,6 +39,9 @@ _FREE_SOCKETS, _SOCKET_BYTES = 128, 2 * 212992
 #: so many cannot; and where that is more than a little, for what those cannot that have something waiting.
 _FREE_TCP, _TCP_PAGES, _LITTLE_PAGES = 16, 2048, 8192
 
+#: The state of a connection of which there is only a memory left.
+_TIME_WAIT = "06"
+
 #: What a socket of UDP may hold, and what one of TCP and one of UDP has by itself.
 _UDP_PAGES, _TCP_OWN_BYTES, _UDP_OWN_BYTES = 104, 3072, 1536
 
@@ -57,7 +60,7 @@ _LOCK_BYTES, _MANY_LOCKS = 192, 50_000
 
 #: How much time a look may take to count open files, and to count mappings or to read about open files, in seconds; and how
 #: many times as long it may wait for that.
-_OPENED_SECONDS, _HIDDEN_SECONDS, _WAITING = 0.1, 0.2, 8
+_OPENED_SECONDS, _HIDDEN_SECONDS, _WAITING = 0.1, 0.2, 4
 
 #: Of fewer processes the mappings are counted only where memory goes without a trace.
 _MANY_PROCESSES = 12
@@ -180,9 +183,9 @@ def estimate_uncounted() -> Tuple[int, int]:
     Of connections that nobody has accepted no version counts anything; of all that version 1 has a count apart.
     """
     counts = _socket_counts()
-    tcp = _count_tcp(counts) + counts.get("TCP orphan", 0)  # those that are closed and have not sent all
+    tcp = _count_tcp(counts)  # those that are closed and have not sent all among them
     udp = counts.get("UDP inuse", 0) + counts.get("UDP6 inuse", 0)
-    # What is told of the memory is of the whole computer, others' networks among it.
+    # What is told of the memory, and of those that are closed, is of the whole computer, others' networks among it.
     pages = min(counts.get("UDP mem", 0), udp * _UDP_PAGES)
     if tcp > _FREE_TCP:
         held = counts.get("TCP mem", 0)
@@ -297,7 +300,7 @@ def estimate_unaccepted() -> int:
     total = 0
     for name in ("tcp", "tcp6"):
         for row in _rows_in_time(f"/proc/net/{name}"):
-            if len(row) > 9 and row[7] == user and row[9] == "0":
+            if len(row) > 9 and row[7] == user and row[9] == "0" and row[3] != _TIME_WAIT:
                 sent, _, received = row[4].partition(":")
                 total += 2 * (int(sent, 16) + int(received, 16)) + _TCP_OWN_BYTES
     for row in _rows_in_time("/proc/net/unix"):

@@ -2,7 +2,8 @@
 
 What `print` has returned from is there before it returns, so that no end of the interpreter loses it: the supervisor
 takes from here what has not come by the channel. Code in the interpreter can write to this memory too; so nothing hangs
-on it but what is shown as that code's output, and not more than it holds.
+on it but what is shown as that code's output, and not more than it holds. Of a record that was being added when the
+interpreter was killed, zeros stand for what was not there yet.
 
 The text stands in one of two halves, and while that one is sent, writers go on in the other. They need no lock: adding
 to a half is one step of `mmap`, which moves its position along; a half is closed to them by moving its position to its

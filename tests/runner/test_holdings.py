@@ -75,7 +75,7 @@ def test_memory_of_other_networks_counts_for_no_more_than_ours_can_hold(
 ) -> None:
     rows = ["0: a b 01 00000001:00000000"] * waiting + ["0: a b 01 00000000:00000000"] * (100 - waiting)
     texts = {
-        "/proc/net/sockstat": f"TCP: inuse 100 orphan 0 tw 0 alloc 100 mem 9999999\nUDP: inuse {udp} mem 9999999\n",
+        "/proc/net/sockstat": f"TCP: inuse 100 orphan 90000 tw 0 alloc 100 mem 9999999\nUDP: inuse {udp} mem 9999999\n",
     }
     monkeypatch.setattr(kept, "read_text", lambda path: texts.get(path, ""))
     monkeypatch.setattr(kept, "_rows_in_time", lambda path: [row.split() for row in rows if path == "/proc/net/tcp"])

@@ -26,7 +26,7 @@ LIMITS: dict[str, Any] = {"memory_bytes": 300 * MIB, "processes": 512, "open_fil
 
 #: By how much the sum may pass the limit where nothing but the runner's watch holds it: what code takes between two looks.
 #: A machine that does other things too looks seldom; without a watch each of them takes gigabytes.
-WATCHED_OVERSHOOT = 1024 * MIB
+WATCHED_OVERSHOOT = 2048 * MIB
 
 
 class Meter(Cgroup):
