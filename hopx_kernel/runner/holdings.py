@@ -33,6 +33,9 @@ _BURIAL_SECONDS = 1.0
 #: What a sandbox that does nothing holds, its own processes among it.
 _IDLE_BYTES = 96 << 20
 
+#: How often one looks again where processes have ended meanwhile.
+_EXACT_LOOKS = 3
+
 #: How long a look may take to count pages that several processes share, in seconds; and what it has found of each before.
 _EXACT_SECONDS = 0.25
 _known: Dict[int, "_Shares"] = {}
@@ -161,9 +164,16 @@ def measure(pids: List[int], alone: bool, directories: Tuple[str, ...], limit: i
         objects += _segments() + _used(_SHARED, directories)
         held.files = sum(_used(path, directories) for path in _FILES)
     held.shared = max(objects, resident_shared - held.files)
-    if held.total > limit:
+    for _ in range(_EXACT_LOOKS):
+        if held.total <= limit:
+            break
         private, mapped = _exact(pids)
         held.private, held.shared = private, max(objects, mapped - held.files)
+        # What one that ends meanwhile shared with others would count for it, and for them.
+        lasting = [pid for pid in pids if "RssAnon" in _status(pid)]
+        if lasting == pids:
+            break
+        pids = lasting
     return held
 
 

@@ -183,7 +183,9 @@ for pid in pids: os.waitpid(pid, 0)
 'fine'
 """
     with open_runner(RunnerOptions(cwd="/tmp", memory_bytes=300 << 20), prefix=namespace) as runner:
-        assert runner.run(code).value == "'fine'"
+        result = runner.run(code)
+        assert result.of("execute_result"), result.of("error")
+        assert result.value == "'fine'"
 
 
 def test_open_files_limit_is_named() -> None:

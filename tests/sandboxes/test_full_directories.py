@@ -21,7 +21,7 @@ MIB, GIB = 1 << 20, 1 << 30
 REMOVE = """
 import subprocess
 for _ in range(2):  # what goes by itself meanwhile makes the first one complain
-    command = "find /workspace /app /tmp /dev/shm -mindepth 1 -not -path '/tmp/.*' -delete"
+    command = "find /workspace /app /tmp /dev/shm -xdev -type f -not -path '/tmp/.*' -delete"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
 assert done.returncode == 0, done.stderr[-1000:]
 room = bytearray(100 << 20)
