@@ -29,8 +29,8 @@ __all__ = ["Outlet"]
 #: Text of one message at most: few messages for a flood, and still a quarter of a frame after escaping.
 TEXT_BOUND = 64 * 1024
 
-#: A text longer than the first is written in slices, of which the memory for texts holds some; one longer than the second
-#: is never held whole, for it may be most of the memory there is: each slice is sent before the next is cut.
+#: A text longer than the first is written in slices (of ASCII in larger ones, whose bytes are no more), of which the memory
+#: for texts holds some; one longer than the second is never held whole, for it may be most of the memory there is: each slice is sent before the next is cut.
 SLICE, SENT_TEXT = 16 * 1024, 16 * TEXT_BOUND
 
 #: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
@@ -149,7 +149,7 @@ class Outlet:
         text = str.__str__(text)
         tag = limits.with_room(self._find_tag, name)
         length, start = len(text), 0
-        put, size = self._put, SLICE
+        put, size = self._put, TEXT_BOUND if text.isascii() else SLICE
         if length > SENT_TEXT and not self.is_forked and self._owner != threading.get_ident():
             put, size = self._send_record, TEXT_BOUND
         try:
