@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
 
-from .errors import ProtocolError, RemoteProtocolError, SandboxLostError, SandboxTimeoutError
+from .endings import last_events, missing_words
+from .errors import ProtocolError, RemoteProtocolError, SandboxLostError
 from .protocol import HostConnection, Message, RunnerOptions
 from .run import Reply, Run
 from .sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
@@ -35,6 +36,10 @@ WAITING_BYTES = 16 << 20
 
 #: How long those who take events have once there are no more, in seconds; then runs end without their having taken them.
 LAST_SECONDS = 3.0
+
+#: How long a runner that nothing more comes from may take to end before what it has written is counted, and how long
+#: that is to stay the same, in seconds.
+ENDING_SECONDS, STILL_SECONDS = 1.0, 0.01
 
 #: How much later than a runner should have ended a run at its limit of time the host does so by itself, in seconds: one
 #: that is silent, and one that is there.
@@ -63,6 +68,8 @@ class Exchange:
         Why nothing more comes.
     generation : int or None
         The interpreter whose variables those who ask count on; None where any will do.
+    is_closing : bool
+        Whether the end is wanted, so that what no run waits for need not be told.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class Exchange:
         self.lost: SandboxLostError | None = None
         self.ended = anyio.Event()
         self.generation: int | None = None
+        self.is_closing = False
         self.connection = HostConnection()
         self.sender = Sender(process.stream)
         self.watchdog = Watchdog(options.heartbeat_seconds, options.loss_seconds, options.start_timeout_seconds)
@@ -89,6 +97,8 @@ class Exchange:
         self._patience = anyio.CancelScope()
         self._patient_until = float("inf")
         self._wanted = anyio.Event()
+        self._received = (0, 0)  # lines and characters of text
+        self._last_printed = ""
         self._last_words = b""
         self._scopes: list[anyio.CancelScope] = []
 
@@ -105,6 +115,7 @@ class Exchange:
     async def stop(self) -> None:
         """End everything that has not ended, within seconds."""
         with anyio.CancelScope(shield=True):
+            self.is_closing = True
             self.lose("the session was closed")
             with anyio.move_on_after(2 * LAST_SECONDS):
                 await self.ended.wait()
@@ -169,6 +180,8 @@ class Exchange:
     def _take_messages(self, size: int) -> None:
         while (event := self.connection.next_message()) is not None:
             self._note(event)
+            if event.msg_type == "stream":
+                self._count(event)
             reply = self.replies.get(event.parent_id)
             if reply is not None and event.msg_type.endswith("_reply"):
                 reply.set(event.content)
@@ -181,6 +194,11 @@ class Exchange:
                 size = 0
         if not self._waiting and not self._is_delivering:
             self._acknowledge(None)  # replies wait for nobody
+
+    def _count(self, event: Message) -> None:
+        text = event.content["text"]
+        self._last_printed = event.parent_id
+        self._received = self._received[0] + text.count("\n"), self._received[1] + len(text)
 
     def _acknowledge(self, seq: int | None, force: bool = False) -> None:
         if acknowledgement := self.connection.acknowledgement(force=force, seq=seq):
@@ -226,10 +244,29 @@ class Exchange:
                 self._tell()
             if event.seq is not None:
                 self._acknowledge(event.seq, force=event.is_terminal)
-        for run in list(self.runs.values()):
-            for event in _last_events(run, self.lost):
+        missing = await self._count_missing() if self.runs or not self.is_closing else None
+        if not self.runs and missing is not None and any(missing):  # of what a run has left to go on
+            text = f"\n{self.lost}{missing_words(missing)}\n"
+            await self._deliver(Message("stream", {"name": "stderr", "text": text}, parent_id=self._last_printed))
+        for number, run in enumerate(list(self.runs.values())):
+            words = "" if number else missing_words(missing)  # it is the first that goes
+            for event in last_events(run, self.lost, words):
                 await self._deliver(event)
         self.ended.set()
+
+    async def _count_missing(self) -> tuple[int, int] | None:
+        """How many lines and characters the sandbox has written that have not come; None where that cannot be told."""
+        with anyio.move_on_after(ENDING_SECONDS):
+            with suppress(SandboxLostError):
+                await self._process.wait()
+            # What its end ends may go on writing meanwhile.
+            while (written := self._process.count_written()) is not None:
+                await anyio.sleep(STILL_SECONDS)
+                if self._process.count_written() == written:
+                    break
+        if (written := self._process.count_written()) is None:
+            return None
+        return max(written[0] - self._received[0], 0), max(written[1] - self._received[1], 0)
 
     async def _deliver(self, event: Message) -> None:
         run = self.runs.get(event.parent_id)
@@ -333,20 +370,3 @@ class Exchange:
         self._patience.deadline = self._patient_until
         self._wanted.set()
         self._tell()
-
-
-def _last_events(run: Run, lost: SandboxLostError | None) -> list[Message]:
-    """How a run ends whose sandbox was lost: one error, its own where it had one, and one reply with the same."""
-    evalue = str(lost) + "\nWhat was printed last may be missing."
-    name = SandboxTimeoutError.__name__ if run.is_late else SandboxLostError.__name__
-    error: dict[str, Any] = {"ename": name, "evalue": evalue, "traceback": []}
-    told = Message("stream", {"name": "stderr", "text": f"\n{evalue}\n"}, parent_id=run.msg_id)
-    if run.error is not None:
-        error = {key: run.error[key] for key in error}
-        first = told
-    else:
-        first = Message("error", dict(error), parent_id=run.msg_id)
-    reply = {"status": "error", **error, "reason": "lost", "lost": evalue, "stopped": True, "kept": False}
-    if run.is_late:
-        reply.update(reason="timeout", stopped=False)
-    return [first, Message("execute_reply", reply, parent_id=run.msg_id)]

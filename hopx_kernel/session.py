@@ -261,6 +261,7 @@ class Session:
             return
         with anyio.CancelScope(shield=True):
             if not self.is_lost:
+                self._open().is_closing = True
                 with anyio.move_on_after(1):
                     try:
                         await self.request("shutdown_request", {})

@@ -145,9 +145,10 @@ class ScriptedRunner(ByteStream):
 class _ScriptedProcess(SandboxProcess):
     stream: ScriptedRunner
 
-    def __init__(self, stream: ScriptedRunner) -> None:
-        self.stream = stream
+    def __init__(self, sandbox: ScriptedSandbox) -> None:
+        self.stream = sandbox.runner
         self.stderr = None
+        self._sandbox = sandbox
         self._returncode: int | None = None
 
     @property
@@ -166,9 +167,15 @@ class _ScriptedProcess(SandboxProcess):
             self._returncode = -signum
             await self.stream.aclose()
 
+    def count_written(self) -> tuple[int, int] | None:
+        return self._sandbox.written
+
 
 class ScriptedSandbox(BaseSandbox):
-    """A sandbox that is nothing but a `ScriptedRunner` (`runner`) and a dict of files (`files`)."""
+    """A sandbox that is nothing but a `ScriptedRunner` (`runner`) and a dict of files (`files`).
+
+    `written` is what it says of the lines and characters that its code has written; None for a kind that cannot tell.
+    """
 
     kind = "scripted"
     isolated = False
@@ -176,6 +183,7 @@ class ScriptedSandbox(BaseSandbox):
     def __init__(self, script: Script = echo_script) -> None:
         self.runner = ScriptedRunner(script)
         self.files: dict[str, bytes] = {}
+        self.written: tuple[int, int] | None = None
         self._state = SandboxState.NEW
 
     @property
@@ -195,7 +203,7 @@ class ScriptedSandbox(BaseSandbox):
 
     async def start_runner(self, options: RunnerOptions) -> SandboxProcess:
         """See the base class."""
-        return _ScriptedProcess(self.runner)
+        return _ScriptedProcess(self)
 
     async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         """See the base class."""

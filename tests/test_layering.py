@@ -36,7 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "run": {"errors", "protocol"},
     "sender": {"errors"},
     "watchdog": set(),
-    "exchange": {"errors", "protocol", "run", "sandboxes", "sender", "watchdog"},
+    "endings": {"errors", "protocol", "run"},
+    "exchange": {"endings", "errors", "protocol", "run", "sandboxes", "sender", "watchdog"},
     "session": {"errors", "exchange", "protocol", "run", "sandboxes"},
     "testing": {"errors", "protocol", "sandboxes"},
     # the library

@@ -13,9 +13,10 @@ from ..protocol.frames import ENVELOPE_BYTES, MAX_MESSAGE_BYTES
 from .fd_order import exit_now, write_now
 from .fd_text import FdPipe
 from .host_link import high_fd
-from .protection import set_reachable
+from .protection import end_with_parent, set_reachable
 from .shared_page import SharedPage
 from .shared_text import SharedText, read_position
+from .text_memory import TextMemory
 
 __all__ = ["TEXT_MARK", "InterpreterProcess", "describe_status"]
 
@@ -48,10 +49,11 @@ class InterpreterProcess:
         Whether it has said that it takes requests.
     """
 
-    def __init__(self, generation: int, main: ChildMain) -> None:
+    def __init__(self, generation: int, main: ChildMain, memory: TextMemory) -> None:
         self.generation = generation
         self.is_ready = False
-        self.page, self.text = SharedPage(), SharedText()
+        memory.begin(generation)
+        self.page, self.text = SharedPage(), SharedText(memory)
         self._position = 0
         self.sock, theirs = socket.socketpair()
         self.pipes = (FdPipe("stdout"), FdPipe("stderr"))
@@ -60,8 +62,9 @@ class InterpreterProcess:
         self._outgoing = bytearray()
         gc.collect()
         gc.freeze()
-        self.pid = os.fork()
+        parent, self.pid = os.getpid(), os.fork()
         if not self.pid:
+            end_with_parent(parent)
             _run_child(main, theirs, self.pipes, self.page, self.text)
         theirs.close()
         self.sock.setblocking(False)
@@ -158,7 +161,6 @@ class InterpreterProcess:
         self.sock.close()
         for pipe in self.pipes:
             pipe.close()
-        self.text.close()
 
 
 def _run_child(

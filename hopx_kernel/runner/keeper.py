@@ -15,6 +15,7 @@ from .interpreter_process import TEXT_MARK, ChildMain, InterpreterProcess, descr
 from .outbox import Outbox
 from .poller import Poller
 from .runs import Death
+from .text_memory import TextMemory
 from .usage import kill_all
 
 __all__ = ["Keeper"]
@@ -39,6 +40,8 @@ class Keeper:
         The loop's.
     outbox : Outbox
         Where output goes; all but streams passes `on_message` first.
+    memory : TextMemory
+        For what interpreters print.
     on_message : callable
         Takes each message that is not a stream, and its line.
     on_death : callable
@@ -69,6 +72,7 @@ class Keeper:
         self,
         poller: Poller,
         outbox: Outbox,
+        memory: TextMemory,
         on_message: Callable[[Message, bytes], None],
         on_death: Callable[[Death], None],
         start_timeout_seconds: float,
@@ -79,6 +83,7 @@ class Keeper:
         self.last_output = 0.0
         self._poller = poller
         self._outbox = outbox
+        self._memory = memory
         self._on_message = on_message
         self._on_death = on_death
         self._start_timeout_seconds = start_timeout_seconds
@@ -109,7 +114,7 @@ class Keeper:
         self.generation += 1
         self._death, self._closed_at = None, 0.0
         self._ready_by = time.monotonic() + self._start_timeout_seconds
-        self.process = process = InterpreterProcess(self.generation, main)
+        self.process = process = InterpreterProcess(self.generation, main, self._memory)
         self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self.generation})
         self._watch(process)
 
@@ -179,12 +184,14 @@ class Keeper:
                 self._take_text(pipe, text, now)
             self._take_text(pipe, pipe.finish(), now)
         self.flush_text(now)
-        for name, parent_id, text in process.take_rest():
+        rest = process.take_rest()
+        self._memory.finish()
+        for name, parent_id, text in rest:
             parent_id = self.parent_id if parent_id is None else parent_id
-            self._outbox.send("stream", {"name": name, "text": text}, parent_id=parent_id)
+            self._outbox.send("stream", {"name": name, "text": text}, parent_id=parent_id)  # which is counted already
         if process.is_ready and process.is_missing_something:
             text = "[What was shown just before the interpreter's end may be missing here.]"
-            self._outbox.send("stream", {"name": "stderr", "text": f"\n{text}\n"}, parent_id=self.parent_id)
+            self._outbox.send_text("stderr", f"\n{text}\n", self.parent_id)
 
     # ------------------------------------------------------------------ reading
 
@@ -259,12 +266,12 @@ class Keeper:
         if text:
             self.last_output = now
             for name, part in self._joiner.add(pipe.name, text, now):
-                self._outbox.send("stream", {"name": name, "text": part}, parent_id=self.parent_id)
+                self._outbox.send_text(name, part, self.parent_id)
 
     def flush_text(self, now: float) -> None:
         """Send the text that waits for more."""
         for name, part in self._joiner.take(now):
-            self._outbox.send("stream", {"name": name, "text": part}, parent_id=self.parent_id)
+            self._outbox.send_text(name, part, self.parent_id)
 
     # ------------------------------------------------------------------ time
 

@@ -13,6 +13,7 @@ from .base_shell import BaseShell
 from .host_link import HostLink, last_words, take_standard_streams
 from .protection import adopt_orphans, give_way, set_reachable
 from .supervisor import Supervisor
+from .text_memory import TextMemory
 
 __all__ = ["main"]
 
@@ -30,7 +31,11 @@ _STEPS = (
 
 
 def main(argv: List[str]) -> None:
-    """Run the runner; ``argv[1]`` is a `RunnerOptions` as JSON. Never returns."""
+    """Run the runner. Never returns.
+
+    ``argv[1]`` is a `RunnerOptions` as JSON; ``argv[2]``, where there is one, the descriptor of a file in memory that is
+    the `TextMemory`, for the host to read when nobody else is there.
+    """
     try:
         options = RunnerOptions.from_json(argv[1])
     except (IndexError, ValueError, TypeError) as exc:
@@ -41,7 +46,7 @@ def main(argv: List[str]) -> None:
         adopt_orphans()
         give_way(500)  # before the sandbox's first process, with which all ends, and after the interpreter
         set_reachable(False)
-        supervisor = Supervisor(link, options)
+        supervisor = Supervisor(link, options, open_memory(argv[2:]))
         supervisor.ipython_version = find_ipython_version()
         shell = _build_shell(supervisor.serve_briefly, bool(supervisor.ipython_version))
         from . import progress_adapters, progress_track  # noqa: F401  before the fork: the file may be deleted later
@@ -53,6 +58,17 @@ def main(argv: List[str]) -> None:
 
         last_words(traceback.format_exc())
         os._exit(1)
+
+
+def open_memory(arguments: List[str]) -> TextMemory:
+    """The memory that the host has given, else one of this process's own. Raises `ValueError` and `OSError`."""
+    if not arguments:
+        return TextMemory()
+    fd = int(arguments[0])
+    try:
+        return TextMemory(fd)
+    finally:
+        os.close(fd)
 
 
 def _build_shell(breathe: Callable[[], None], has_ipython: bool) -> BaseShell:

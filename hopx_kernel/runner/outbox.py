@@ -8,6 +8,7 @@ from ..errors import ProtocolError
 from ..protocol.connection import RunnerConnection
 from ..protocol.messages import REPLIES, Message
 from .host_link import HostLink
+from .text_memory import TextMemory
 
 __all__ = ["Outbox"]
 
@@ -21,11 +22,14 @@ class Outbox:
         Numbers and keeps them.
     link : HostLink
         Carries them.
+    memory : TextMemory
+        Where text is counted that no interpreter has written there.
     """
 
-    def __init__(self, connection: RunnerConnection, link: HostLink) -> None:
+    def __init__(self, connection: RunnerConnection, link: HostLink, memory: TextMemory) -> None:
         self._connection = connection
         self._link = link
+        self._memory = memory
 
     def send(self, msg_type: str, content: Dict[str, Any], parent_id: str = "") -> None:
         """Send an event; one that the protocol cannot carry becomes a ``protocol_error``."""
@@ -33,6 +37,11 @@ class Outbox:
             self._link.send(self._connection.send(Message(msg_type, content, parent_id=parent_id)))
         except ProtocolError as exc:
             self._link.send(self._connection.send(Message("protocol_error", {"evalue": str(exc)})))
+
+    def send_text(self, name: str, text: str, parent_id: str) -> None:
+        """Send text of a stream that has not come by an interpreter's memory."""
+        self._memory.note_passed(text)
+        self.send("stream", {"name": name, "text": text}, parent_id)
 
     def send_line(self, line: bytes) -> None:
         """Send an event that is a line already."""

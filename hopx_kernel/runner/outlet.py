@@ -22,7 +22,8 @@ from .fd_order import write_all
 from .interrupts import Interrupts
 from .jsonable import line_of
 from .shared_page import SharedPage
-from .shared_text import EVENTS, SharedText, decode, tag_of
+from .shared_text import SharedText, tag_of
+from .text_memory import EVENTS, decode
 
 __all__ = ["Outlet"]
 
@@ -165,7 +166,8 @@ class Outlet:
         return length
 
     def _send_record(self, record: bytes) -> None:
-        self._flush_all(limits.with_room(self._line_of_text, record[-2], record[:-2]))
+        text = limits.with_room(decode, record[:-2])
+        self._flush_all(limits.with_room(self._line_of_text, record[-2], text), text)
 
     def _put(self, record: bytes) -> None:
         """Add a record, making room for it."""
@@ -257,8 +259,11 @@ class Outlet:
         else:
             self._flush_all()
 
-    def _flush_all(self, event: Optional[bytes] = None) -> None:
-        """Send everything that is there, and an event after it. Nothing of the event is sent where there is no memory."""
+    def _flush_all(self, event: Optional[bytes] = None, text: str = "") -> None:
+        """Send everything that is there, and after it an event, which may be a text's.
+
+        Nothing of the event is sent where there is no memory.
+        """
         with self._interrupts, self._lock:
             self._owner = threading.get_ident()
             try:
@@ -268,6 +273,8 @@ class Outlet:
                         self._send_text(len(self._late))
                 if event is not None:
                     self._settle()
+                    if text:
+                        self._text.count(text)
                     self._sock.sendall(event)
             finally:
                 self._owner = 0
@@ -283,7 +290,7 @@ class Outlet:
         except MemoryError:
             raise
         except BaseException:
-            self._text.drop()  # nobody will ever take it
+            self._text.give_up()  # nobody will ever take it
             raise
         self._page.hold(bool(self._late or self._events))
 
@@ -291,16 +298,18 @@ class Outlet:
         run = self._text.next()
         if run is None:
             return False
-        source, text, position = run
+        source, data, position = run
         if source == EVENTS:
-            self._send_events(text)
+            text = ""
+            self._send_events(data)
         else:
+            text = decode(data)
             self._sock.sendall(self._line_of_text(source, text, b"+%d " % position))
-        self._text.sent()
+        self._text.sent(text)
         return True
 
-    def _line_of_text(self, source: int, text: bytes, mark: bytes = b"") -> bytes:
-        return b"%s%s%s}}\n" % (mark, self._heads[source], _quote(decode(text)).encode("ascii"))
+    def _line_of_text(self, source: int, text: str, mark: bytes = b"") -> bytes:
+        return b"%s%s%s}}\n" % (mark, self._heads[source], _quote(text).encode("ascii"))
 
     def _send_events(self, numbers: bytes) -> None:
         for number in map(int, numbers.split(b",")[:-1]):
@@ -314,7 +323,9 @@ class Outlet:
         if record[-2] == EVENTS:
             self._send_events(record[:-2])
         else:
-            self._sock.sendall(self._line_of_text(record[-2], record[:-2]))
+            text = decode(record[:-2])
+            self._text.count(text)
+            self._sock.sendall(self._line_of_text(record[-2], text))
         self._late.popleft()
 
     # ------------------------------------------------------------------ the ticker
@@ -391,8 +402,9 @@ class Outlet:
             self._text.take()
             while (run := self._text.next()) is not None:
                 is_stderr = self._text.source(run[0])[0] == "stderr"
-                write_all(2 if is_stderr else 1, decode(run[1]).encode("utf-8", "replace"))
-                self._text.sent()
+                text = decode(run[1])
+                write_all(2 if is_stderr else 1, text.encode("utf-8", "replace"))
+                self._text.sent(text)
 
 
 def _record_of(text: str, tag: bytes) -> bytes:

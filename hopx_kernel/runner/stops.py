@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, Optional
+from typing import List, Optional
 
 from ..protocol.frames import dump_message
 from ..protocol.messages import Message
@@ -106,6 +106,6 @@ class Stops:
             self._keeper.end(Death("timeout", "SandboxTimeoutError", evalue + "its interpreter was ended."))
 
 
-def told_after(evalue: str) -> Dict[str, str]:
-    """The content of a ``stream`` that says how a run ended which had told its error before."""
-    return {"name": "stderr", "text": f"\nThe interpreter died after that. {evalue}\n"}
+def told_after(evalue: str) -> str:
+    """What says how a run ended which had told its error before."""
+    return f"\nThe interpreter died after that. {evalue}\n"

@@ -29,6 +29,7 @@ from .poller import Poller
 from .questions import Questions
 from .runs import Death, Run, died_contents
 from .stops import Stops, told_after
+from .text_memory import TextMemory
 from .usage import is_alone, kill_all
 from .watch import Watch
 
@@ -47,20 +48,22 @@ class Supervisor:
         The byte stream to the host.
     options : RunnerOptions
         What the host asked for.
+    memory : TextMemory
+        For what its interpreters print.
     """
 
     #: The sandbox's IPython, ``""`` where it has none.
     ipython_version = ""
 
-    def __init__(self, link: HostLink, options: RunnerOptions) -> None:
+    def __init__(self, link: HostLink, options: RunnerOptions, memory: TextMemory) -> None:
         self._link = link
         self._options = options
         self._connection = RunnerConnection()
-        self._outbox = Outbox(self._connection, link)
+        self._outbox = Outbox(self._connection, link, memory)
         self._questions = Questions(self._outbox)
         self._poller = Poller()
         self._keeper = Keeper(
-            self._poller, self._outbox, self._on_message, self._on_death, options.start_timeout_seconds
+            self._poller, self._outbox, memory, self._on_message, self._on_death, options.start_timeout_seconds
         )
         self._child_main: Optional[ChildMain] = None
         self._run: Optional[Run] = None
@@ -349,7 +352,7 @@ class Supervisor:
     def _fail_run(self, run: Run, death: Death) -> None:
         error, reply = died_contents(death, run)
         if run.error is not None:  # it was the code's own; this one is told beside it
-            self._outbox.send("stream", told_after(death.evalue), parent_id=run.msg_id)
+            self._outbox.send_text("stderr", told_after(death.evalue), run.msg_id)
         else:
             self._outbox.send("error", error, parent_id=run.msg_id)
         if run is not self._run:

@@ -73,6 +73,13 @@ class SandboxProcess(ABC):
         """End the process and its group at once."""
         await self.send_signal(9)
 
+    def count_written(self) -> tuple[int, int] | None:
+        """Of a runner, how many lines and characters its code has written by now, as far as that can be told.
+
+        It is what that code claims, and can be asked when the sandbox is gone. None where the kind cannot tell.
+        """
+        return None
+
 
 class BaseSandbox(ABC):
     """An isolated place that can start processes and hold files.

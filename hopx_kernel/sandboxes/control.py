@@ -71,12 +71,14 @@ class Control:
         """The status of a process that was asked for already."""
         return self._statuses.setdefault(number, ProcessStatus())
 
-    async def start(self, argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> tuple[ProcessPipes, ProcessStatus]:
-        """Ask for a process, without waiting for the answer. Raises as `pipes.request_start`."""
+    async def start(
+        self, argv: Sequence[str], cwd: str, env: Mapping[str, str], *, has_text: bool = False
+    ) -> tuple[ProcessPipes, ProcessStatus]:
+        """Ask for a process, without waiting for the answer. Takes and raises what `pipes.request_start` does."""
         number = self._number()
         status = self.expect(number)
         try:
-            spawned = await self._send(lambda: request_start(self._sock, number, argv, cwd, env))
+            spawned = await self._send(lambda: request_start(self._sock, number, argv, cwd, env, has_text=has_text))
         except BaseException:
             self._statuses.pop(number, None)
             raise

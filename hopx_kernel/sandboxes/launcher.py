@@ -12,8 +12,8 @@ sandbox may stop; one that is stopped before it is a program of its own goes on 
 Every message is one packet on a SEQPACKET socket, its fields separated by NUL:
 
 ===========  ==========================================================================================
-``start``    from the host: id, cwd, number of arguments, the arguments, ``NAME=value``...; carries three
-             descriptors: stdin, stdout, stderr
+``start``    from the host: id, cwd, number of arguments, the arguments, ``NAME=value``...; carries the
+             descriptors that it has from 0 on: stdin, stdout, stderr, and a runner one more
 ``read``     from the host: id, path; carries the pipe that takes the file's bytes
 ``write``    from the host: id, path; carries the pipe that gives them
 ``signal``   from the host: id, number
@@ -95,7 +95,7 @@ class Launcher:
 
     def take_request(self) -> bool:
         """Do what the next packet asks; False at the end of the packets."""
-        room = socket.CMSG_SPACE(3 * 4)
+        room = socket.CMSG_SPACE(4 * 4)
         data, ancillary, _, _ = self.control.recvmsg(PACKET_BYTES, room, socket.MSG_CMSG_CLOEXEC)
         fds: list[int] = []
         for level, kind, raw in ancillary:

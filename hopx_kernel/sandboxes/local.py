@@ -57,6 +57,7 @@ class LocalProcess(SandboxProcess):
         self._init = init
         self._number = spawned.number
         self._status = status
+        self._text = spawned.text
         stdout = PipeReceiveStream(spawned.stdout, self._is_lost)
         self.stream = ProcessStream(PipeSendStream(spawned.stdin), stdout)
         self.stderr = PipeReceiveStream(spawned.stderr, self._is_lost)
@@ -75,6 +76,9 @@ class LocalProcess(SandboxProcess):
         if self.returncode is None:
             await self._control.signal(self._number, signum)
 
+    def count_written(self) -> tuple[int, int] | None:
+        return None if self._text is None else self._text.count()
+
     async def started(self) -> None:
         """Wait until its program runs. Raises the `OSError` of a program that cannot be started."""
         await self._control.wait_answer(self._status)
@@ -84,6 +88,8 @@ class LocalProcess(SandboxProcess):
         await self.stream.aclose()
         if self.stderr is not None:
             await self.stderr.aclose()
+        if self._text is not None:
+            self._text.close()
 
     def _is_lost(self) -> bool:
         self._control.drain()
@@ -153,8 +159,18 @@ class LocalSandbox(BaseSandbox):
     async def start_process(
         self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
     ) -> SandboxProcess:
+        return await self._start(argv, cwd, env)
+
+    async def _start(
+        self,
+        argv: Sequence[str],
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        *,
+        has_text: bool = False,
+    ) -> LocalProcess:
         control, sandbox = self._running()
-        spawned, status = await control.start(argv, cwd or "/workspace", env or {})
+        spawned, status = await control.start(argv, cwd or "/workspace", env or {}, has_text=has_text)
         process = LocalProcess(control, sandbox.init, spawned, status)
         try:
             await process.started()
@@ -178,7 +194,7 @@ class LocalSandbox(BaseSandbox):
             # It was started for other options than those it is wanted with.
             await process.kill()
             await process.aclose()
-        return await self.start_process([self.python, RUNNER_PATH, options.to_json()])
+        return await self._start([self.python, RUNNER_PATH, options.to_json()], has_text=True)
 
     async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         read, write = os.pipe2(os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Pipes to processes in a sandbox, and the packets that ask its launcher for them. Imports the standard library only."""
+"""Pipes to processes in a sandbox, and the packets that ask its launcher for them. Imports the standard library and `text_file`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import fcntl
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+from .text_file import TEXT_FD, TextFile
 
 __all__ = ["MAX_PACKET_BYTES", "ProcessPipes", "enlarge_pipe", "request_start", "send_packet"]
 
@@ -30,23 +33,34 @@ class ProcessPipes:
     ----------
     number : int
         How host and launcher call the process.
+    text : TextFile or None
+        A runner's.
     """
 
     number: int
     stdin: int
     stdout: int
     stderr: int
+    text: TextFile | None = None
 
     def close(self) -> None:
-        """Close all three."""
+        """Close all of them."""
         for fd in (self.stdin, self.stdout, self.stderr):
             os.close(fd)
+        if self.text is not None:
+            self.text.close()
 
 
 def request_start(
-    control: socket.socket, number: int, argv: Sequence[str], cwd: str, env: Mapping[str, str]
+    control: socket.socket,
+    number: int,
+    argv: Sequence[str],
+    cwd: str,
+    env: Mapping[str, str],
+    *,
+    has_text: bool = False,
 ) -> ProcessPipes:
-    """Ask a launcher for a process.
+    """Ask a launcher for a process; for a runner, which is told so by one more argument, with a file of text.
 
     Raises
     ------
@@ -57,18 +71,23 @@ def request_start(
     ValueError
         There is no program, or a NUL in an argument.
     """
-    fields = ["start", str(number), cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in env.items())]
     if not argv or not argv[0]:
         raise ValueError("a process needs a program")
+    text = None
+    if has_text:
+        with suppress(AttributeError, OSError):  # where there is none, less is known of an end
+            text = TextFile()
+            argv = [*argv, str(TEXT_FD)]
+    fields = ["start", str(number), cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in env.items())]
     pairs = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
     theirs = [pairs[0][0], pairs[1][1], pairs[2][1]]
-    ours = ProcessPipes(number, pairs[0][1], pairs[1][0], pairs[2][0])
+    ours = ProcessPipes(number, pairs[0][1], pairs[1][0], pairs[2][0], text)
     try:
         for fd in (ours.stdin, ours.stdout, ours.stderr):
             os.set_blocking(fd, False)
         enlarge_pipe(ours.stdin)
         enlarge_pipe(ours.stdout)
-        send_packet(control, fields, theirs)
+        send_packet(control, fields, theirs if text is None else [*theirs, text.fileno()])
     except BaseException:
         ours.close()
         raise

@@ -27,6 +27,7 @@ from ..scratch import ScratchDirectory
 from .base import BaseSandbox, SandboxProcess, SandboxState
 from .interpreter import find_interpreter
 from .options import SandboxOptions
+from .text_file import TextFile
 
 __all__ = ["ProcessSandbox"]
 
@@ -36,9 +37,10 @@ _WORKSPACE = "/workspace"
 class BareProcess(SandboxProcess):
     """A process that leads a session of its own."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, text: TextFile | None = None) -> None:
         assert process.stdin is not None and process.stdout is not None
         self._process = process
+        self._text = text
         self.stream: ByteStream = StapledByteStream(process.stdin, process.stdout)
         self.stderr: ByteReceiveStream | None = process.stderr
 
@@ -60,6 +62,9 @@ class BareProcess(SandboxProcess):
                 self._process.send_signal(signal.Signals(signum))
             else:
                 os.killpg(self._process.pid, signum)
+
+    def count_written(self) -> tuple[int, int] | None:
+        return None if self._text is None else self._text.count()
 
     async def aclose(self) -> None:
         """End it with its group, and close this side's ends of its pipes."""
@@ -101,6 +106,15 @@ class ProcessSandbox(BaseSandbox):
     async def start_process(
         self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
     ) -> SandboxProcess:
+        return await self._start(argv, cwd, env)
+
+    async def _start(
+        self,
+        argv: Sequence[str],
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        text: TextFile | None = None,
+    ) -> SandboxProcess:
         directory = self._place(cwd or _WORKSPACE)
         if not argv or not argv[0] or any("\0" in text for text in argv):
             raise ValueError("a process needs a program, and its arguments cannot hold NUL")
@@ -108,9 +122,10 @@ class ProcessSandbox(BaseSandbox):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), cwd)
         environment = {**self._environment(), **self.options.env, **(env or {})}
         program = shutil.which(argv[0], path=environment["PATH"]) or argv[0]
-        process = BareProcess(
-            await anyio.open_process([program, *argv[1:]], cwd=directory, env=environment, start_new_session=True)
-        )
+        fds = [] if text is None else [text.fileno()]
+        argv = [program, *argv[1:], *map(str, fds)]
+        started = await anyio.open_process(argv, cwd=directory, env=environment, start_new_session=True, pass_fds=fds)
+        process = BareProcess(started, text)
         self._processes.append(process)
         return process
 
@@ -118,7 +133,10 @@ class ProcessSandbox(BaseSandbox):
         bundle = self._root() / "runner.pyz"
         bundle.write_bytes(build_bundle())
         options = replace(options, cwd=str(self._place(options.cwd)))
-        return await self.start_process([self.python, str(bundle), options.to_json()])
+        text = None
+        with suppress(AttributeError, OSError):  # where there is none, less is known of an end
+            text = TextFile()
+        return await self._start([self.python, str(bundle), options.to_json()], text=text)
 
     async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         place = self._place(path)

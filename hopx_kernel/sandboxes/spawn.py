@@ -182,7 +182,7 @@ def spawn(
     ours.setblocking(False)
     if runner_options is not None:
         argv = [interpreter.path, RUNNER_PATH, runner_options.to_json()]
-        spawned.runner = request_start(ours, 0, argv, "/workspace", {})
+        spawned.runner = request_start(ours, 0, argv, "/workspace", {}, has_text=True)
         spawned.runner_options = runner_options
     return spawned
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hopx_kernel.runner.shared_text import EVENTS, SharedText, decode, read_position, tag_of
+from hopx_kernel.runner.shared_text import SharedText, read_position, tag_of
+from hopx_kernel.runner.text_memory import EVENTS, decode
 
 Taken = list[tuple[str, str, str]]
 
@@ -50,9 +51,10 @@ class Writer:
         run = self.text.next()
         if run is None:
             return False
-        source, text, self.position = run
-        self.received.append((*self.text.source(source), decode(text)))
-        self.text.sent()
+        source, data, self.position = run
+        text = decode(data)
+        self.received.append((*self.text.source(source), text))
+        self.text.sent(text)
         return True
 
     def send_all(self) -> None:
@@ -161,14 +163,14 @@ def test_what_code_writes_there_is_bounded_text(data: bytes, position: int, page
     for half in text._halves:
         half[page * 1024 : page * 1024 + len(data)] = data[: (128 - page) * 1024]
     text._names[: len(data)] = data
-    text._shared_turns.cast("B")[:16] = turns
+    text._memory.turns.cast("B")[:16] = turns
     rest = text.rest(position)
     assert sum(len(part) for _, _, part in rest) <= 2 * 128 * 1024
     for _, parent_id, part in rest:
         (part + (parent_id or "")).encode()
     text.take()
     while text.next() is not None:
-        text.sent()
+        text.sent("")
 
 
 @pytest.mark.parametrize("word", [b"", b"x", b"1" * 21, b"9" * 5000, b"1.5", b"0x1", b"\xff"])
