@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from .endings import last_events, missing_words
 from .errors import ProtocolError, RemoteProtocolError, SandboxLostError
 from .protocol import HostConnection, Message, RunnerOptions
+from .protocol.amounts import measure
 from .run import Reply, Run
 from .sandboxes.base import BaseSandbox, SandboxProcess, SandboxState
 from .sandboxes.options import START_TIMEOUT_NAMES
@@ -196,9 +197,9 @@ class Exchange:
             self._acknowledge(None)  # replies wait for nobody
 
     def _count(self, event: Message) -> None:
-        text = event.content["text"]
         self._last_printed = event.parent_id
-        self._received = self._received[0] + text.count("\n"), self._received[1] + len(text)
+        lines, characters = measure(event.content["text"])
+        self._received = self._received[0] + lines, self._received[1] + characters
 
     def _acknowledge(self, seq: int | None, force: bool = False) -> None:
         if acknowledgement := self.connection.acknowledgement(force=force, seq=seq):

@@ -1,6 +1,6 @@
 """What host and runner say to each other, without I/O: `PROTOCOL.md` beside this file is its specification.
 
-The ladder, each module importing only those above it: `options`, `messages`, `frames`, `connection`. No module here imports a
+The ladder, each module importing only those above it: `options`, `amounts`, `messages`, `frames`, `connection`. No module here imports a
 socket, a loop or a thread, and all run on Python 3.9, since they are part of the runner.
 """
 

@@ -13,6 +13,8 @@ import os
 from itertools import groupby
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
+from ..protocol.amounts import Amount, measure
+
 __all__ = [
     "END",
     "EVENTS",
@@ -56,9 +58,6 @@ _SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, no less and no more bytes
 _BOUND = 1 << 53
 
 _PAGE = bytes(4096)
-
-#: How much text: lines, characters.
-Amount = Tuple[int, int]
 
 #: Texts of one source in a row: the source, the text, and where in the half it ends.
 Run = Tuple[int, bytes, int]
@@ -105,7 +104,7 @@ class TextMemory:
 
     def note_sent(self, text: str, position: Optional[int] = None) -> None:
         """Count text that is in no half, or in none any more, up to the given position."""
-        self._sent = _sum(self._sent, _measure(text))
+        self._sent = _sum(self._sent, measure(text))
         self._position = self._position if position is None else position
         _put(self._words, _SENT, (self._position, *self._sent))
 
@@ -113,7 +112,7 @@ class TextMemory:
 
     def note_passed(self, text: str) -> None:
         """Count text on its way to the host that no interpreter has written here."""
-        self._passed = _sum(self._passed, _measure(text))
+        self._passed = _sum(self._passed, measure(text))
         self._tell_passed()
 
     def begin(self, generation: int) -> None:
@@ -153,7 +152,7 @@ def _written(halves: Sequence[_Half], words: memoryview) -> Amount:
     """What an interpreter has written: what it has sent, and what is left in the halves."""
     position, *sent = _get(words, _SENT)
     left = [text for source, text in texts_after(halves, words[:2], position) if source != EVENTS]
-    return _sum((sent[0], sent[1]), _measure(decode(b"".join(left))))
+    return _sum((sent[0], sent[1]), measure(decode(b"".join(left))))
 
 
 def texts_after(halves: Sequence[_Half], turns: memoryview, position: int) -> Iterator[Tuple[int, bytes]]:
@@ -204,10 +203,6 @@ def decode(text: bytes) -> str:
         return halves.decode("utf-16-le", "replace")
     except UnicodeDecodeError:
         return text.decode("utf-8", "replace")
-
-
-def _measure(text: str) -> Amount:
-    return text.count("\n"), len(text)
 
 
 def _sum(one: Amount, other: Amount) -> Amount:
