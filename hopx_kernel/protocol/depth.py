@@ -5,13 +5,16 @@ This module imports the standard library only, and runs on Python 3.9: it is par
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 __all__ = ["MAX_DEPTH", "is_deeper"]
 
 #: Objects and lists in one another. Python's own parsers and printers give up below a thousand, wherever they are called
 #: from; what notebooks show has a dozen.
 MAX_DEPTH = 256
+
+#: Bytes of a text that takes longer to count in than so few values take to be looked at.
+_LONG, _FEW = 8192, 64
 
 
 def is_deeper(value: Any, text: bytes, limit: int = MAX_DEPTH) -> bool:
@@ -26,16 +29,23 @@ def is_deeper(value: Any, text: bytes, limit: int = MAX_DEPTH) -> bool:
     limit : int
         How many there may be.
     """
+    if len(text) > _LONG and _height(value, limit, _FEW) is not None:
+        return False
     if text.count(b"[") + text.count(b"{") <= limit:
         return False
+    return _height(value, limit) is None
+
+
+def _height(value: Any, limit: int, most: float = float("inf")) -> Optional[int]:
+    """How many objects and lists are in one another; None for more than `limit`, or where more than `most` are met."""
     level = [value]
-    for _ in range(limit):
+    for height in range(limit + 1):
         # Of equal depth, and so without recursion.
-        level = [child for each in level for child in _children(each) if isinstance(child, (dict, list, tuple))]
+        level = [each for each in level if isinstance(each, (dict, list, tuple))]
         if not level:
-            return False
-    return bool(level)
-
-
-def _children(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value
+            return height
+        most -= sum(map(len, level))
+        if most < 0:
+            return None
+        level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
+    return None

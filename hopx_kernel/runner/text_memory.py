@@ -54,6 +54,9 @@ _TURNS, _GENERATION, _SENT, _PASSED = 0, 2, 3, 11
 
 _SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, no less and no more bytes
 
+#: A record that is longer than this has others after it that are few.
+_LONG = 512
+
 #: More text than there ever is.
 _BOUND = 1 << 53
 
@@ -176,12 +179,13 @@ def read_runs(half: _Half, start: int, end: int) -> Tuple[List[Run], int]:
     data = half[start : min(start + _PART_BYTES, end)]
     if data[-1:] != END:
         data = data[: data.rfind(END) + 1]
-    tag = data[-2:]
     runs: List[Run]
-    text = data.replace(tag, b"")
-    if END not in text:
-        runs = [(tag[0], text, start + len(data))] if len(tag) == 2 else []
-        return runs, (len(data) - len(text)) // 2
+    if data.find(END) < _LONG:  # many records, of one source mostly
+        tag = data[-2:]
+        text = data.replace(tag, b"")
+        if END not in text:
+            runs = [(tag[0], text, start + len(data))] if len(tag) == 2 else []
+            return runs, (len(data) - len(text)) // 2
     records = [record or b"\0" for record in data.split(END)[:-1]]  # none is empty, where nobody else has written here
     runs = []
     source_of: Callable[[bytes], int] = lambda record: record[-1]  # noqa: E731

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from tests.nemesis.processes import wait_for
 
 from .client import PATIENT, Kernel
 
@@ -28,6 +32,17 @@ def test_cell_that_kills_its_process(kernel: Kernel, way: str) -> None:
     after = kernel.run("'kept' in globals()")
     assert after.result == "False"
     assert after.content["execution_count"] == count + 1
+
+
+def test_cell_whose_supervisor_is_killed_says_how_much_did_not_come(fresh_kernel: Kernel) -> None:
+    msg_id = fresh_kernel.send("import itertools\nfor line in itertools.count():\n    print(line)")
+    begun = fresh_kernel.wait_for_text(msg_id, "\n9999\n")
+    wait_for(fresh_kernel.process, "supervisor").kill()
+    outcome = fresh_kernel.collect(msg_id)
+    lines = (begun.text() + outcome.text()).splitlines()
+    assert lines == [str(number) for number in range(len(lines))]
+    assert re.search(r"Of what was printed before, [\d,]+ lines \([\d,]+ characters\) did not", outcome.error["evalue"])
+    assert fresh_kernel.run("1 + 1").result == "2"
 
 
 def test_cell_over_the_memory_limit(jupyter_environment: dict[str, str]) -> None:

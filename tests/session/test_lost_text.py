@@ -21,9 +21,8 @@ from hopx_kernel.sandboxes.local import LocalSandbox
 from hopx_kernel.sandboxes.process import ProcessSandbox
 from hopx_kernel.session import Session
 from hopx_kernel.testing import ScriptedSandbox
-
-from ..nemesis.processes import wait_for
-from ..runner.test_deaths_in_floods import _BEGIN, WAYS, Counters, counters  # noqa: F401
+from tests.nemesis.processes import wait_for
+from tests.runner.test_deaths_in_floods import _BEGIN, WAYS, Counters, counters  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 
