@@ -31,6 +31,12 @@ def open_with_ipython(path: Path) -> Iterator[HistoryAccessor]:
         accessor.db.close()
 
 
+def finish(history: History) -> None:
+    """Close it when all is written, which no end waits for."""
+    history.request({"hist_access_type": "tail", "n": 1}).result(60)
+    history.close()
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A file with two sessions in it."""
@@ -40,7 +46,7 @@ def path(tmp_path: Path) -> Path:
         for line, source in enumerate(sources, start=1):
             history.store(line, source)
         history.store_output(2, "shown")
-        history.close()
+        finish(history)
     return path
 
 
@@ -116,7 +122,7 @@ def test_file_that_is_no_history_is_set_aside(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all, but long enough to be looked at as one" * 100)
     history = History(str(path))
     history.store(1, "kept")
-    history.close()
+    finish(history)
     assert Path(f"{path}.corrupt").read_bytes().startswith(b"no database")
     assert [entry[2] for entry in ask(path, hist_access_type="tail")] == ["kept"]
 
@@ -182,7 +188,7 @@ def test_long_results_of_before_are_cut_when_the_file_is_used(tmp_path: Path) ->
     history = History(str(path), HistoryLimits(output_characters=1 << 30))
     history.store(1, "x")
     history.store_output(1, "y" * 20_000_000)
-    history.close()
+    finish(history)
     assert path.stat().st_size > 20_000_000
     assert ask(path, hist_access_type="tail") == [(1, 1, "x")]
     assert path.stat().st_size < 1_000_000
@@ -195,8 +201,7 @@ def test_file_stays_below_its_size_and_keeps_the_newest(tmp_path: Path) -> None:
         history = History(str(path), limits)
         for line in range(60):
             history.store(line, f"{session} " + "x" * 5000)
-        history.request({"hist_access_type": "tail", "n": 1}).result(60)
-        history.close()
+        finish(history)
     entries = ask(path, hist_access_type="tail", n=10_000)
     assert entries[-1][2].startswith("11 ") and entries[0][2] > "0 "
     assert path.stat().st_size < 3 << 20
@@ -331,6 +336,6 @@ def test_file_of_another_kind_behind_a_link_is_left_as_it_is(tmp_path: Path) -> 
     path.symlink_to(other)
     history = History(str(path))
     history.store(1, "a")
-    history.close()
+    finish(history)
     assert (other.read_text(), stat.S_IMODE(other.stat().st_mode)) == ("precious\n", 0o644)
     assert _kept(path) == ["a"]
