@@ -194,6 +194,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "runner": {"IPython", "comm", "traitlets"},
     "trust": {"nh3"},
     "trust.css": {"tinycss2"},
+    "trust.shown": {"tinycss2"},
     "trust.markdown": {"markdown_it", "mdit_py_plugins"},
     "kernel.shaping": set(),
     "kernel.spool": set(),

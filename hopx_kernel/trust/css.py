@@ -19,12 +19,13 @@ PREFIX = "sbx-"
 _KEPT_NAMES = frozenset({"dataframe", "widget-interact"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
-#: Properties that concern an element's own looks. None takes it out of its place in the page.
+#: Properties that concern an element's own looks. None takes it out of its place in the page. Not those of columns, which in
+#: one another are laid out as often as they are deep, each time for all that is in them.
 _PROPERTIES = frozenset(
     """
     background background-color background-size background-repeat background-clip background-image background-position
     background-origin border border-collapse border-spacing border-radius box-shadow box-sizing caption-side clear
-    color color-scheme columns cursor direction display empty-cells flex float font gap grid height line-height
+    color color-scheme column-gap cursor direction display empty-cells flex float font gap grid height line-height
     letter-spacing margin max-height max-width min-height min-width object-fit opacity order outline outline-color
     outline-style outline-width overflow overflow-wrap overflow-x overflow-y padding quotes row-gap tab-size
     table-layout unicode-bidi vertical-align visibility white-space width word-break word-spacing word-wrap
@@ -36,7 +37,7 @@ _PROPERTIES = frozenset(
 )
 _PROPERTY_FAMILIES = (
     "align-", "border-bottom", "border-color", "border-left", "border-right", "border-style", "border-top",
-    "border-width", "column-", "flex-", "font-", "grid-", "justify-", "list-style", "margin-", "padding-", "place-",
+    "border-width", "flex-", "font-", "grid-", "justify-", "list-style", "margin-", "padding-", "place-",
     "text-",
 )  # fmt: skip
 #: What makes glyphs any size, whatever the size of the font.

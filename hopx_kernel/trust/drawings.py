@@ -9,26 +9,19 @@ import base64
 import binascii
 import re
 import urllib.parse
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["draws_too_much", "holds_endless", "is_endless", "is_endless_at", "source_at"]
 
-__all__ = ["draws_too_much", "holds_endless", "is_endless", "is_endless_at"]
-
-#: Elements that are drawn at most, or for each one in the source.
-MAX_DRAWN = 100_000
-MAX_FOR_EACH = 20
 #: What bytes begin with that are XML, in whatever way they are written.
 _IS_XML = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\0\s]*<[\0\s]*[!?a-z]", re.IGNORECASE)
 _HEAD = 64 << 10
 #: A drawing that is looked at in bytes.
 MAX_BYTES = 4 << 20
 
-_REFERENCE = re.compile(r"url\(\s*['\"]?#([^'\")]+)")
-_USE = re.compile(r"<[^>]{0,100}\buse\b|url\(", re.IGNORECASE)
+#: Without one of these nothing in a source is drawn more than once; the last two may stand for letters.
+_SHOWING = ("use", "url", "filter", "&", "\\")
 #: What is no text of XML, and in some writing systems between letters, or every second of them.
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")
 _PREFIX = re.compile(r"data:image/svg\+xml[^,]{0,200},", re.IGNORECASE)
@@ -38,9 +31,11 @@ def is_endless(source: str) -> bool:
     """Whether a page would draw too much for a source; also where that cannot be said of one whose elements show others."""
     from .svg import declares, parse_svg
 
-    if declares(source) or _CONTROL.search(source):
+    # A style sheet from elsewhere says what shows what, too.
+    if declares(source) or _CONTROL.search(source) or "<?xml-stylesheet" in source:
         return True
-    if _USE.search(source) is None:
+    lower = source.lower()
+    if not any(word in lower for word in _SHOWING):
         return False
     try:
         root = parse_svg(source)
@@ -51,16 +46,22 @@ def is_endless(source: str) -> bool:
 
 def is_endless_at(address: str) -> bool:
     """Whether an address is one of such a drawing, which is in it."""
+    source = source_at(address)
+    return source is not None and is_endless(source)
+
+
+def source_at(address: str) -> str | None:
+    """The drawing that is in an address; None where none is."""
     found = _PREFIX.match(address)
     if found is None:
-        return False
+        return None
     raw = urllib.parse.unquote_to_bytes(address[found.end() :])
     if ";base64" in found[0].lower():
         try:
             raw = base64.b64decode(raw)
         except (binascii.Error, ValueError):
-            return False
-    return is_endless(raw.decode("utf-8", "replace"))
+            return None
+    return raw.decode("utf-8", "replace")
 
 
 def holds_endless(data: Any) -> bool:
@@ -72,38 +73,10 @@ def holds_endless(data: Any) -> bool:
 
 
 def draws_too_much(root: ElementTree.Element) -> bool:
-    """Whether elements show one another so often that a page would not come to an end."""
-    named = {element.get("id", ""): element for element in root.iter() if element.get("id")}
-    limit = max(MAX_DRAWN, MAX_FOR_EACH * sum(1 for _ in root.iter()))
-    return _drawn(root, named, {}, limit, 0) > limit
+    """Whether elements show one another so often that a page would not come to an end, or nobody can say how often."""
+    from .shown import Drawing
 
-
-def _drawn(
-    element: ElementTree.Element,
-    named: Mapping[str, ElementTree.Element],
-    known: dict[ElementTree.Element, int],
-    limit: int,
-    depth: int,
-) -> int:
-    if element in known:
-        return known[element]
-    if depth > 400:
-        return limit + 1
-    known[element] = 0  # what shows itself is not drawn
-    count = 1
-    shown = (named[name] for name in _shown_by(element) if name in named)
-    for each in (*element, *shown):
-        count += _drawn(each, named, known, limit, depth + 1)
-        if count > limit:
-            break
-    known[element] = count
-    return count
-
-
-def _shown_by(element: ElementTree.Element) -> Iterator[str]:
-    """The names of what an element shows besides its children."""
-    for name, value in element.attrib.items():
-        if name.rpartition("}")[2] == "href" and value.strip().startswith("#"):
-            yield value.strip()[1:]
-        elif "url(" in value:
-            yield from _REFERENCE.findall(value)
+    try:
+        return Drawing(root).is_too_much()
+    except RecursionError:  # drawings in drawings in drawings
+        return True

@@ -6,7 +6,13 @@ labels of widgets; and TeX can make links with ``javascript:`` and set attribute
 
 from __future__ import annotations
 
-__all__ = ["calm_text", "has_acting_math", "safe_latex"]
+import html
+import re
+
+__all__ = ["calm_text", "has_acting_math", "has_acting_math_within", "safe_latex"]
+
+#: A tag, as a sanitiser writes it.
+_TAG = re.compile(r"""<(?:[^>"]|"[^"]*")*>""")
 
 #: What MathJax takes for the beginning of mathematics.
 _MATH_BEGINS = ("$", "\\(", "\\[", "\\begin")
@@ -29,6 +35,16 @@ def has_acting_math(text: str) -> bool:
     # MathJax reads on over these as if they were not there.
     joined = text.replace("<wbr>", "")
     return any(command in joined for command in _ACTING) and any(begin in joined for begin in _MATH_BEGINS)
+
+
+def has_acting_math_within(cleaned: str) -> bool:
+    """Whether markup that was cleaned holds such mathematics, also where tags stand within it.
+
+    A page that cleans it once more, as of a notebook that is opened again, may take out a tag and leave what is around it.
+    """
+    if "\\" not in cleaned:  # no sanitiser writes it in another way
+        return False
+    return has_acting_math(html.unescape(cleaned)) or has_acting_math(html.unescape(_TAG.sub("", cleaned)))
 
 
 def calm_text(text: str) -> str:

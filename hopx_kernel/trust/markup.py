@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .css import PREFIX, calm_declarations, own_classes, own_name, scoped_style_sheet
 from .drawings import is_endless_at
 from .frames import frame
-from .latex import has_acting_math
+from .latex import has_acting_math_within
 from .media import plays_itself
 from .notices import size
 from .scan import MAX_COUNTED, Scan, scan
@@ -87,7 +87,7 @@ def safe_html(markup: str, network: bool = False, max_chars: int = MAX_CHARS) ->
     if seen.is_active:
         return frame(markup, seen.height, network)
     cleaned = _clean(markup)
-    if has_acting_math(html.unescape(cleaned)):
+    if has_acting_math_within(cleaned):
         return frame(markup, seen.height, network)
     styled, is_whole = _with_style_sheets(cleaned, seen)
     return styled if is_whole else frame(markup, seen.height, network)
@@ -120,7 +120,7 @@ def _excess(markup: str, seen: Scan) -> str | None:
 
 
 def _calm_math(cleaned: str) -> str:
-    return cleaned.replace("\\", "∖") if has_acting_math(html.unescape(cleaned)) else cleaned
+    return cleaned.replace("\\", "∖") if has_acting_math_within(cleaned) else cleaned
 
 
 def _with_style_sheets(cleaned: str, seen: Scan) -> tuple[str, bool]:

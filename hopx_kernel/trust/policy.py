@@ -10,6 +10,7 @@ from typing import Any
 
 from .buffers import pair, without_prototypes
 from .kinds import MAX_DEPTH, LeftOut, Outcome, clean_value, is_heavy, is_record
+from .metadata import safe_metadata
 from .notices import REMEDY, note
 from .text import TextFilter, clean_line, clean_text
 from .values import plain_word
@@ -109,7 +110,7 @@ class TrustPolicy:
             plain = str(safe.get("text/plain", ""))
             rest = "" if plain.startswith(_OBJECT) and plain.endswith(">") else plain
             safe["text/plain"] = clean_text(note(reasons, self._remedy)) + (f"\n{rest}" if rest else "")
-        return safe, _safe_metadata(metadata)
+        return safe, safe_metadata(metadata)
 
     def comm(
         self, msg_type: str, comm_id: str, data: Bundle, buffers: Sequence[Any], target_name: str = WIDGET_TARGET
@@ -170,20 +171,3 @@ def _shows(mime: str) -> bool:
     """Whether a front end shows a type as more than a text that may stand for something else."""
     kind = mime.lower()
     return kind != "text/plain" and not is_record(kind)
-
-
-def _safe_metadata(metadata: Bundle) -> Bundle:
-    """Metadata without prototypes, and without sizes that are none: exports write them into markup as they are."""
-    if not without_prototypes(metadata, MAX_DEPTH):
-        return {}
-    return {key: entry for key, value in metadata.items() if (entry := _safe_entry(str(key), value)) is not None}
-
-
-def _safe_entry(key: str, value: Any) -> Any:
-    if key in ("width", "height"):
-        return value if isinstance(value, int | float) or _is_size(value) else None
-    return _safe_metadata(value) if isinstance(value, dict) and key.count("/") == 1 else value
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, str) and value.removesuffix("px").removesuffix("%").replace(".", "", 1).isdecimal()

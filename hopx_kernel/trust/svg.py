@@ -42,8 +42,15 @@ _PICTURES = ("data:image/png;", "data:image/jpeg;", "data:image/gif;")
 _PLAIN_DOCTYPE = re.compile(r"<!DOCTYPE\s+svg(?:\s+PUBLIC\s+\"[^\"<>\[]*\"\s+\"[^\"<>\[]*\")?\s*>")
 _DECLARES = re.compile("<!(?:DOCTYPE|ENTITY|NOTATION|ATTLIST|ELEMENT)", re.IGNORECASE)
 _REFERENCE = re.compile(r"url\(\s*(['\"]?)#([A-Za-z0-9_:.-]{1,150})\1\s*\)")
-#: A drawing stays in its place, and tells the page's own programs nothing.
-_NOT_KEPT = frozenset({"overflow", "part", "slot", "is", "nonce", "draggable"})
+#: Elements in which a page that reads by the rules of HTML takes elements for its own, an ``image`` for an ``img``.
+_TEXTS = frozenset({"desc", "title"})
+#: A drawing stays in its place, takes no keys, and tells the page's own programs nothing.
+_NOT_KEPT = frozenset(
+    """
+    overflow part slot is nonce draggable tabindex autofocus accesskey contenteditable popover popovertarget srcset ping
+    attributionsrc
+    """.split()  # noqa: SIM905 (a list of many short words)
+)
 #: Stands for a reference while a style is read in which an address has no place.
 _STAND_IN = "hopx-refers-to--"
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
@@ -67,7 +74,8 @@ def inert_svg(source: str) -> str | None:
         root.set("xmlns", _SVG)
         root.set("xmlns:xlink", _XLINK)
         # Where a page shows it as markup, it typesets the mathematics in it too.
-        return None if any(map(has_acting_math, root.itertext())) else _written(root)
+        texts = list(root.itertext())
+        return None if any(map(has_acting_math, [*texts, "".join(texts)])) else _written(root)
     except (ElementTree.ParseError, ValueError, RecursionError):
         return None
 
@@ -118,6 +126,8 @@ def _make_plain(scope: str, element: ElementTree.Element) -> bool:
     if space != "{" + _SVG or tag not in _TAGS:
         return False
     element.tag = tag
+    if tag in _TEXTS and len(element):
+        return False
     if tag == "style":
         sheet, is_whole = scoped_style_sheet(_stand_in(element.text or ""), scope)
         if not is_whole or len(element):

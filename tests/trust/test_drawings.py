@@ -102,3 +102,123 @@ def test_drawing_tells_the_page_s_programs_nothing() -> None:
     )
     shown = SAFE.bundle({"image/svg+xml": source}, {})[0]["image/svg+xml"]
     assert '<rect width="5"></rect>' in shown
+
+
+# ---------------------------------------------------------------------- who shows whom, in whatever writing
+
+_BOX = '<rect class="c{at}" width="90" height="90" fill="white"{more}/>'
+
+
+def masked(more: str = "", sheet: str = "", around: str = "{}", levels: int = 7) -> str:
+    """Masks, each drawn by boxes that the next one masks; `{at}` and `{name}` stand for the next one's number and name."""
+    box = around.replace("{}", _BOX.replace("{more}", more))
+
+    def boxes(at: int, count: int) -> str:
+        return count * box.replace("{at}", str(at)).replace("{name}", f"m{at}")
+
+    last = '<rect width="90" height="90" fill="white"/>'
+    masks = "".join(f'<mask id="m{at}">{boxes(at + 1, 8) if at < levels else last}</mask>' for at in range(levels + 1))
+    rules = "".join(sheet.replace("{at}", str(at)).replace("{name}", f"m{at}") for at in range(levels + 1))
+    return f"{HEAD}<style>{rules}</style>{masks}{boxes(0, 1)}</svg>"
+
+
+def pointed(levels: int, markers: str, line: str = '<path d="{}"{}/>', points: int = 100) -> str:
+    """Lines whose every point is marked by such a line."""
+    way = "M0 0" + points * "L1 1"
+    lines = [line.format(way, markers.format(f"m{at}")) for at in range(levels)]
+    marks = "".join(f'<marker id="m{at}">{each}</marker>' for at, each in enumerate([*lines[1:], "<circle/>"]))
+    return f"{HEAD}{marks}{lines[0]}</svg>"
+
+
+def filtered(steps: str, units: str = "", count: int = 1) -> str:
+    """Boxes that are shown by a filter."""
+    return f'{HEAD}<filter id="f"{units}>{steps}</filter>{count * _FILTERED}</svg>'
+
+
+_FILTERED = '<rect width="90" height="90" filter="url(#f)"/>'
+_BLURRED = f'<rect width="90" height="90" style="filter:{50 * "blur(5px) "}"/>'
+_PREFIX = 120 * "a"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        masked(sheet=".c{at}{mask:url(#{name})}"),
+        masked(sheet="rect.c{at}:not(.z){mask:url('#{name}')}"),
+        masked(sheet=".c{at} rect{mask:url(#{name})}", around='<g class="c{at}">{}</g>'),
+        masked(sheet="@media all{.c{at}{mask:url(#{name})}}"),
+        masked(sheet="svg{& .c{at}{mask:url(#{name})}}"),
+        masked(sheet="svg{--a{at}:url(#{name})}.c{at}{mask:var(--a{at})}"),
+        masked(sheet=".c{at}{mask:u\\72l(#{name})}"),
+        masked(' mask="&#117;rl(#{name})"'),
+        masked(' mask="u\\72l(#{name})"'),
+        masked(' mask="url(&#9;&quot;#{name}&quot;)"'),
+        masked(' style="mask:url(#&#37;6d{at})"'),
+        masked(' mask="inherit"', around='<g mask="url(#{name})">{}{}</g>'.replace("{}{}", "{}")),
+        masked(around='<use href="#&#9;{name}"/>').replace("mask", "g"),
+        masked(around='<use href="#%6d{at}"/>').replace("mask", "g"),
+        masked(around='<use><set attributeName="href" to="#{name}"/></use>').replace("mask", "g"),
+        masked(around=f'<{_PREFIX}:use xmlns:{_PREFIX}="http://www.w3.org/2000/svg" href="#{{name}}"/>').replace(
+            "mask", "g"
+        ),
+        pointed(4, ' marker-mid="url(#{})"'),
+        pointed(4, ' style="marker:url(#{})"'),
+        pointed(4, "{}", '<g marker-mid="url(#{1})"><path d="{0}"/></g>'),
+        filtered(50 * '<feMorphology radius="5000"/>'),
+        filtered(50 * '<feMorphology radius="9 100"/>'),
+        filtered(50 * '<feMorphology radius=".9"/>', ' primitiveUnits="objectBoundingBox"'),
+        filtered(2000 * "<feDiffuseLighting/>"),
+        filtered(50 * '<feGaussianBlur stdDeviation="5"/>', count=300),
+        f"{HEAD}{300 * _BLURRED}</svg>",
+        f'<?xml-stylesheet href="data:text/css,x"?>{HEAD}</svg>',
+        f'{HEAD}<style>@import "data:text/css,x"; .a{{mask:url(#m)}}</style></svg>',
+        f"{HEAD}{200 * '<image href=&quot;data:image/svg+xml,{}&quot;/>&amp;'.replace('&quot;', chr(34))}</svg>".replace(
+            "{}", urllib.parse.quote(laughing(levels=4))
+        ),
+    ],
+)
+def test_drawing_that_shows_without_end_by_other_ways_is_not_shown(source: str) -> None:
+    for shown in (source, source.replace("</svg>", "<script/></svg>")):
+        clean, _ = SAFE.bundle({"image/svg+xml": shown}, {})
+        assert set(clean) == {"text/plain"} and "too often" in clean["text/plain"]
+
+
+_GRADIENTS = '<linearGradient id="g0"><stop/></linearGradient>' + "".join(
+    f'<linearGradient id="g{at}" xlink:href="#g{at - 1}"/>' for at in range(1, 60)
+)
+_ARROW = '<marker id="arrow"><path d="M0 0L1 1z"/></marker>'
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        f"{_ARROW}{2000 * '<path d=&quot;M0 0C1 2 3 4 5 6&quot; marker-end=&quot;url(#arrow)&quot;/>'}",
+        f'{_ARROW}<path marker-end="url(#arrow)" d="M0 0{50_000 * "L1.5 2.5"}"/>',
+        f"<style>{''.join(f'.c{at}{{fill:url(#g{at})}}' for at in range(60))}</style>{_GRADIENTS}"
+        + "".join(f'<path class="c{at % 60}" d="M0 0"/>' for at in range(2000)),
+        f'<clipPath id="c"><rect/></clipPath><g clip-path="url(#c)">{10_000 * "<circle/>"}</g>',
+        f'<g id="top">{100 * "<a href=&quot;#top&quot;><text>x</text></a>"}</g>',
+        '<circle id="u"><animate attributeName="fill" values="#fff;#000" begin="u.click"/></circle><use href="#u"/>',
+        '<filter id="f"><feOffset/><feGaussianBlur stdDeviation="2"/><feMerge><feMergeNode/></feMerge></filter>'
+        + 1000 * '<circle filter="url(#f)"/>',
+        '<filter id="f"><feMorphology radius="2"/></filter>' + 200 * '<text filter="url(#f)">x</text>',
+        '<image href="data:image/png;base64,AAAA"/><text>&amp; data: use</text>',
+        "<image href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/>\"/><text>&amp;</text>",
+        "<style>@font-face{font-family:x;src:url(data:font/woff2;base64,AA)} .a{fill:url(#g)}</style>"
+        '<linearGradient id="g"/><path class="a"/>',
+    ],
+)
+def test_drawing_as_programs_write_it_is_shown(inner: str) -> None:
+    clean, _ = SAFE.bundle({"image/svg+xml": f"{HEAD}{inner.replace('&quot;', chr(34))}</svg>"}, {})
+    assert set(clean) == {"image/svg+xml"} or clean["text/html"].startswith('<img src="data:image/svg+xml;base64,')
+
+
+@pytest.mark.parametrize("name", ["desc", "title"])
+def test_nothing_of_a_drawing_becomes_an_element_of_the_page(name: str) -> None:
+    inner = f'<{name}><image srcset="/x" href="data:image/png;base64,AA"/></{name}><image srcset="/x" tabindex="0"/>'
+    clean, _ = SAFE.bundle({"image/svg+xml": f"{HEAD}{inner}</svg>"}, {})
+    assert set(clean) == {"text/html"} and clean["text/html"].startswith('<img src="data:image/svg+xml;base64,')
+    clean, _ = SAFE.bundle(
+        {"image/svg+xml": f"{HEAD}<{name}>a</{name}>{inner.partition('>')[2].rpartition(name)[2][1:]}</svg>"}, {}
+    )
+    assert "srcset" not in clean["image/svg+xml"] and "tabindex" not in clean["image/svg+xml"]

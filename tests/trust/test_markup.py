@@ -210,12 +210,21 @@ def test_variables_of_the_theme_are_known_and_none_is_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["<wbr>", "<WBR/>", '<wbr class="a">', '<wbr title="a>b">', "<wbr style='color:red'><wbr id=x>", "<!-- -->"]
-)
+    "tag", ["<wbr>", "<WBR/>", '<wbr class="a">', '<wbr title="a>b">', "<wbr style='color:red'><wbr id=x>", "<!-- -->",
+        # What JupyterLab takes out of a notebook that it opens again, and leaves what is around it.
+        "<rp></rp>", "<main></main>", '<picture title="a>b"></picture>', "<ruby><rt></rt></ruby>", "<b class='x'></b>"]
+)  # fmt: skip
 def test_command_of_tex_is_known_over_what_is_read_over(tag: str) -> None:
     source = f"$\\hr{tag}ef{{javascript:evil()}}{{x}}$"
     assert "\\" not in clean_html(source)
     assert str(safe_html(source)).startswith("<iframe")
+
+
+@pytest.mark.parametrize("columns", ["columns:2", "column-count:2", "column-width:9px", "columns:calc(1 + 1)"])
+def test_columns_in_columns_are_not_to_be_had(columns: str) -> None:
+    assert clean_html(f'<i style="{columns};column-gap:9px">x</i>' * 2).count("column") == 2
+    shown = str(safe_html(f"<style>.a{{{columns}}}</style><i class=a>x</i>"))
+    assert "column" not in shown or shown.startswith("<iframe")
 
 
 _PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://x/seg.ts\n"

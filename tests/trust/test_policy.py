@@ -11,7 +11,7 @@ import pytest
 
 from hopx_kernel.trust import TrustPolicy
 
-from .page import SAFE, Page
+from .page import SAFE, TRUSTED, Page
 
 
 def drawn(inner: str, head: str = "") -> str:
@@ -196,6 +196,23 @@ def test_types_and_sizes_that_nobody_knows_are_left_out() -> None:
         {"image/png": "AA"}, {"image/png": {"width": "1 onerror=x", "height": "5px"}, "height": 5}
     )
     assert metadata == {"image/png": {"height": "5px"}, "height": 5}
+
+
+def test_of_metadata_passes_what_is_known_to_say_how_something_looks() -> None:
+    known = {
+        "isolated": True,
+        "image/png": {"width": 5, "needs_background": "dark", "unconfined": True, "alt": "a chart"},
+        "application/json": {"expanded": False, "root": "result"},
+        "scrapbook": {"name": "x", "data": True},
+        "papermill": {"name": "x"},
+    }
+    # By these nbconvert asks for a file in the picture's place, and writes the picture to where they say.
+    unknown = {"filenames": {"image/png": "/x"}, "filename": "../../x.png", "tags": ["x"], "x": {"y/z": 1}}
+    odd = {"width": [5], "image/jpeg": {"filename": "x", "unconfined": "x", "needs_background": ["dark"]}}
+    bundle = {"image/png": "AA", "text/plain": "x"}
+    assert SAFE.bundle(bundle, {**known, **unknown, **odd}) == (bundle, {**known, "image/jpeg": {}})
+    assert SAFE.bundle(bundle, {"alt": '"><img src=x onerror=y>'})[1]["alt"].split() == ["img", "src=x", "onerror=y"]
+    assert TRUSTED.bundle(bundle, unknown)[1] == unknown
 
 
 def test_note_names_the_types_of_what_is_left_out() -> None:
