@@ -14,6 +14,7 @@ __all__ = ["SharedPage"]
 #: A run's number and how often it was asked to stop are one word, which is written in one go.
 _COUNT_BITS = 16
 _COUNT_MASK = (1 << _COUNT_BITS) - 1
+_WORD_MASK = (1 << 64) - 1
 
 #: The words of the page.
 _ASKED, _SIGNALS, _SIGNALLED_AT, _NOTICED, _HELD = range(5)
@@ -30,8 +31,8 @@ class SharedPage:
     def ask(self, number: int) -> None:
         """Note that a run is to stop, once more; a signal follows."""
         count = min(self.asked(number) + 1, _COUNT_MASK)
-        self._words[_ASKED] = number << _COUNT_BITS | count
-        self._words[_SIGNALS] += 1
+        self._words[_ASKED] = (number << _COUNT_BITS | count) & _WORD_MASK
+        self._words[_SIGNALS] = (self._words[_SIGNALS] + 1) & _WORD_MASK  # whatever the code has made of it
         self._words[_SIGNALLED_AT] = int(time.monotonic() * 1000)
 
     def outstanding(self, number: int) -> int:
