@@ -284,7 +284,7 @@ class Session:
     async def _start(self) -> None:
         await self.sandbox.start()
         self._process = process = await self.sandbox.start_runner(self.options)
-        self._exit_stack.push_async_callback(process.stream.aclose)
+        self._exit_stack.push_async_callback(process.aclose)
         group: TaskGroup = await self._exit_stack.enter_async_context(anyio.create_task_group())
         exchange = self._exchange = Exchange(self.sandbox, process, self.options, self._on_event)
         self._exit_stack.push_async_callback(exchange.stop)

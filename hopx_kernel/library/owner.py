@@ -168,9 +168,7 @@ async def end_process(process: SandboxProcess) -> None:
                 await process.wait()
         except SandboxLostError:
             pass
-        await process.stream.aclose()
-        if process.stderr is not None:
-            await process.stderr.aclose()
+        await process.aclose()
 
 
 def _sum_usage(data: bytes) -> dict[str, float]:

@@ -19,8 +19,6 @@ from typing import Deque, Dict, List, Optional, Tuple
 from .text_memory import (
     END,
     EVENTS,
-    HALF_BYTES,
-    NAME_BYTES,
     SOURCES,
     Run,
     TextMemory,
@@ -29,6 +27,7 @@ from .text_memory import (
     texts_after,
     texts_between,
 )
+from .text_size import HALF_BYTES, NAME_BYTES, SOURCE_COUNT
 
 __all__ = ["SharedText", "read_position", "tag_of"]
 
@@ -174,7 +173,7 @@ class SharedText:
         return [(*self._name(source), decode(text)) for source, text in texts if source != EVENTS]
 
     def _name(self, source: int) -> Tuple[str, Optional[str]]:
-        at = source % (SOURCES[-1] + 1) * NAME_BYTES
+        at = source % SOURCE_COUNT * NAME_BYTES
         text = self._names[at : at + NAME_BYTES].rstrip(b"\0").decode("utf-8", "replace")
         return "stderr" if text[:1] == "2" else "stdout", text[1:] or None
 

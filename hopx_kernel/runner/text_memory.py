@@ -7,19 +7,17 @@ said of that code's output.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from itertools import groupby
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..protocol.amounts import Amount, measure
+from .text_size import HALF_BYTES, NAMES_BYTES, SOURCE_COUNT, TEXT_BYTES
 
 __all__ = [
     "END",
     "EVENTS",
-    "HALF_BYTES",
-    "NAME_BYTES",
     "SOURCES",
     "Run",
     "TextMemory",
@@ -30,9 +28,6 @@ __all__ = [
     "texts_between",
 ]
 
-#: Bytes of one half: a flood fills some hundreds of them, and what is quiet touches a page of each.
-HALF_BYTES = 128 * 1024
-
 #: What is read at once. More than a record may have, and little enough for one message.
 _PART_BYTES = 64 * 1024 + 16
 
@@ -40,19 +35,10 @@ _PART_BYTES = 64 * 1024 + 16
 END = b"\xff"
 
 #: Whose a record can be: requests and their streams, of which the oldest makes room; the first one stands for events.
-EVENTS, *SOURCES = range(64)
-
-#: Bytes for the name of one source: a digit for the stream, the id of the request.
-NAME_BYTES = 256
-
-#: Where the words lie among the last bytes, behind the names. What is mapped begins at a multiple of any page's size.
-_NAMES_BYTES, _WORDS_BYTES = (SOURCES[-1] + 1) * NAME_BYTES, 4096
-_BYTES = 2 * HALF_BYTES + _NAMES_BYTES + _WORDS_BYTES
+EVENTS, *SOURCES = range(SOURCE_COUNT)
 
 #: The words: the turns of both halves, the number of the interpreter, and two accounts.
 _TURNS, _GENERATION, _SENT, _PASSED = 0, 2, 3, 11
-
-_SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, no less and no more bytes
 
 #: A record that is longer than this has others after it that are few.
 _LONG = 512
@@ -74,8 +60,8 @@ class TextMemory:
     Parameters
     ----------
     fd : int, optional
-        An empty file in memory, which gets its size here for ever and need not stay open; else nobody but this process
-        and its children has the memory.
+        A file of zeros of its size in memory, which need not stay open; else nobody but this process and its children
+        has the memory.
 
     Attributes
     ----------
@@ -88,16 +74,15 @@ class TextMemory:
     """
 
     def __init__(self, fd: Optional[int] = None) -> None:
-        if fd is not None:
-            os.ftruncate(fd, _BYTES)
-            fcntl.fcntl(fd, getattr(fcntl, "F_ADD_SEALS", 1033), _SEALS)
+        if fd is not None and os.fstat(fd).st_size != TEXT_BYTES:
+            raise ValueError("the file for the text is not of its size")
 
         def part(size: int, at: int) -> mmap.mmap:
             return mmap.mmap(-1, size) if fd is None else mmap.mmap(fd, size, offset=at)
 
         self.halves = [part(HALF_BYTES, 0), part(HALF_BYTES, HALF_BYTES)]
-        self.names = part(_NAMES_BYTES + _WORDS_BYTES, 2 * HALF_BYTES)
-        self._words = memoryview(self.names)[_NAMES_BYTES:].cast("Q")
+        self.names = part(TEXT_BYTES - 2 * HALF_BYTES, 2 * HALF_BYTES)
+        self._words = memoryview(self.names)[NAMES_BYTES:].cast("Q")
         self.turns = self._words[_TURNS : _TURNS + 2]
         self._position, self._sent = 0, (0, 0)
         self._generation, self._finished = 0, 0
@@ -123,7 +108,7 @@ class TextMemory:
         if self._generation:
             for part in self.halves:
                 _empty(part, HALF_BYTES)
-            _empty(self.names, _NAMES_BYTES)
+            _empty(self.names, NAMES_BYTES)
             self.turns[0] = self.turns[1] = 0
             _put(self._words, _SENT, (0, 0, 0))
         self._words[_GENERATION] = self._generation = generation
@@ -140,10 +125,10 @@ class TextMemory:
 
 def sum_written(data: bytes) -> Optional[Amount]:
     """Of what such a file holds, how much text there was in all; None where it is none, or the code has written nonsense."""
-    if len(data) != _BYTES:
+    if len(data) != TEXT_BYTES:
         return None
     halves = [data[:HALF_BYTES], data[HALF_BYTES : 2 * HALF_BYTES]]
-    words = memoryview(data[2 * HALF_BYTES + _NAMES_BYTES :]).cast("Q")
+    words = memoryview(data[2 * HALF_BYTES + NAMES_BYTES :]).cast("Q")
     generation, *passed = _get(words, _PASSED)
     amount = (passed[0], passed[1])
     if words[_GENERATION] != generation:

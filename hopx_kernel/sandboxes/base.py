@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, TypeVar
 
+import anyio
 from anyio.abc import ByteReceiveStream, ByteStream
 
 from ..errors import SandboxStartError
@@ -72,6 +73,13 @@ class SandboxProcess(ABC):
     async def kill(self) -> None:
         """End the process and its group at once."""
         await self.send_signal(9)
+
+    async def aclose(self) -> None:
+        """Close this side's ends of its pipes, also when the caller is being cancelled. May be called twice."""
+        with anyio.CancelScope(shield=True):
+            await self.stream.aclose()
+            if self.stderr is not None:
+                await self.stderr.aclose()
 
     def count_written(self) -> tuple[int, int] | None:
         """Of a runner, how many lines and characters its code has written by now, as far as that can be told.

@@ -84,10 +84,7 @@ class LocalProcess(SandboxProcess):
         await self._control.wait_answer(self._status)
 
     async def aclose(self) -> None:
-        """Close this side's ends of its pipes."""
-        await self.stream.aclose()
-        if self.stderr is not None:
-            await self.stderr.aclose()
+        await super().aclose()
         if self._text is not None:
             self._text.close()
 

@@ -67,9 +67,15 @@ class BareProcess(SandboxProcess):
         return None if self._text is None else self._text.count()
 
     async def aclose(self) -> None:
+        await super().aclose()
+        if self._text is not None:
+            self._text.close()
+
+    async def end(self) -> None:
         """End it with its group, and close this side's ends of its pipes."""
         self.signal_group(9)
         await self._process.aclose()
+        await self.aclose()
 
 
 class ProcessSandbox(BaseSandbox):
@@ -159,7 +165,7 @@ class ProcessSandbox(BaseSandbox):
         self._state = SandboxState.KILLED
         with anyio.CancelScope(shield=True):
             for process in self._processes:
-                await process.aclose()
+                await process.end()
             if self._directory is not None:
                 await anyio.to_thread.run_sync(self._directory.close)
 

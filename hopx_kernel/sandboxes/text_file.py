@@ -1,24 +1,27 @@
 """The host's end of a runner's `TextMemory`: a file in memory, which is still there when the whole sandbox is gone.
 
 Nothing is mapped here and nothing is trusted: what the sandbox's code has made of it is a claim on that code's output.
-Imports the standard library only, until there is something to count.
+Imports the standard library only, until there is something to count, and how large it is.
 """
 
 from __future__ import annotations
 
 import os
 
+from ..runner.text_size import TEXT_BYTES
+
 __all__ = ["TEXT_FD", "TextFile"]
 
 #: Which descriptor a runner has it as, after the standard streams; its second argument says so.
 TEXT_FD = 3
 
-#: More than it holds.
-_MAX_BYTES = 1 << 20
+#: No more seals, and no less and no more bytes: code that runs in the runner's process before the runner does could make it
+#: as large as the sandbox may be, and this program would keep that for longer than there is a sandbox.
+_F_ADD_SEALS, _SEALS = 1033, 0x0001 | 0x0002 | 0x0004  # in `fcntl` not in every build
 
 
 class TextFile:
-    """An empty one, which is closed at the latest when nobody holds it any more.
+    """One of zeros, whose size nobody can change, which is closed at the latest when nobody holds it any more.
 
     Raises `OSError` where there is no room for it, and `AttributeError` where the system has no such files.
     """
@@ -26,6 +29,10 @@ class TextFile:
     def __init__(self) -> None:
         self._fd = -1
         self._fd = os.memfd_create("hopx-text", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        import fcntl  # which is everywhere where there are such files
+
+        os.ftruncate(self._fd, TEXT_BYTES)
+        fcntl.fcntl(self._fd, _F_ADD_SEALS, _SEALS)
 
     def __del__(self) -> None:
         self.close()
@@ -39,7 +46,7 @@ class TextFile:
         from ..runner.text_memory import sum_written
 
         try:
-            return sum_written(os.pread(self._fd, _MAX_BYTES, 0))
+            return sum_written(os.pread(self._fd, TEXT_BYTES, 0))
         except OSError:
             return None
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hopx_kernel.runner.shared_text import SharedText, tag_of
 from hopx_kernel.runner.text_memory import EVENTS, TextMemory, decode, sum_written
+from hopx_kernel.sandboxes.text_file import TextFile
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(("\n", "a\nb\n", "x" * 8192))
 _STEPS = st.one_of(
@@ -86,22 +87,23 @@ class Side:
 
 @pytest.fixture
 def fd() -> Iterator[int]:
-    fd = os.memfd_create("text", os.MFD_ALLOW_SEALING)
-    yield fd
-    os.close(fd)
+    file = TextFile()
+    yield file.fileno()
+    file.close()
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(_STEPS, max_size=40))
 def test_all_is_counted_at_any_moment(steps: list[tuple[str, str]]) -> None:
-    fd = os.memfd_create("text", os.MFD_ALLOW_SEALING)
+    file = TextFile()
+    fd = file.fileno()
     try:
         side = Side(fd)
         for step, text in steps:
             side.do(step, text)
             assert side.told() == tuple(side.written)
     finally:
-        os.close(fd)
+        file.close()
 
 
 def test_half_of_an_account_is_none(fd: int) -> None:
@@ -116,13 +118,25 @@ def test_half_of_an_account_is_none(fd: int) -> None:
         assert side.told() == (2, 8)
 
 
-def test_file_keeps_its_size(fd: int) -> None:
-    TextMemory(fd)
+def test_file_keeps_its_size_from_the_beginning(fd: int) -> None:
     size = os.fstat(fd).st_size
     for other in (0, size - 1, size + 4096):
         with pytest.raises(PermissionError):
             os.ftruncate(fd, other)
+    with pytest.raises(PermissionError):
+        os.pwrite(fd, b"x", size)
+    with pytest.raises(PermissionError):
+        os.posix_fallocate(fd, size, 1)
     assert os.fstat(fd).st_size == size
+
+
+def test_file_of_another_size_is_refused() -> None:
+    fd = os.memfd_create("text")
+    try:
+        with pytest.raises(ValueError, match="size"):
+            TextMemory(fd)
+    finally:
+        os.close(fd)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(1 << 20), bytes(262144)])
@@ -133,7 +147,8 @@ def test_what_is_no_such_file_tells_nothing(data: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(_WORDS, min_size=17, max_size=17), st.binary(max_size=3000), st.integers(0, 1 << 18))
 def test_what_code_writes_there_is_a_number_or_nothing(words: list[int], data: bytes, at: int) -> None:
-    fd = os.memfd_create("text", os.MFD_ALLOW_SEALING)
+    file = TextFile()
+    fd = file.fileno()
     try:
         memory = TextMemory(fd)
         memory.begin(1)
@@ -149,4 +164,4 @@ def test_what_code_writes_there_is_a_number_or_nothing(words: list[int], data: b
         told = sum_written(os.pread(fd, 1 << 20, 0))
         assert told is None or told[1] >= 15
     finally:
-        os.close(fd)
+        file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import random
@@ -15,14 +16,17 @@ import psutil
 import pytest
 
 from hopx_kernel.errors import SandboxLostError
-from hopx_kernel.protocol import Message
+from hopx_kernel.protocol import Message, RunnerOptions
+from hopx_kernel.runner.text_size import TEXT_BYTES
 from hopx_kernel.sandboxes.base import BaseSandbox, SandboxState
-from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.sandboxes.local import LocalProcess, LocalSandbox
 from hopx_kernel.sandboxes.process import ProcessSandbox
+from hopx_kernel.sandboxes.text_file import TEXT_FD
 from hopx_kernel.session import Session
 from hopx_kernel.testing import ScriptedSandbox
 from tests.nemesis.processes import wait_for
 from tests.runner.test_deaths_in_floods import _BEGIN, WAYS, Counters, counters  # noqa: F401
+from tests.sandboxes.inside import python, read_all
 
 pytestmark = pytest.mark.anyio
 
@@ -266,6 +270,59 @@ async def test_nothing_is_left_open(kind: type[BaseSandbox]) -> None:
         gc.collect()
         counts.append(psutil.Process().num_fds())
     assert len(set(counts[1:])) == 1, counts  # the first opens what stays
+
+
+@pytest.mark.parametrize("kind", [LocalSandbox, ProcessSandbox])
+async def test_session_that_was_left_holds_nothing_open(kind: type[BaseSandbox]) -> None:
+    left, counts = [], []
+    async with kind() as sandbox:
+        for number in range(4):
+            async with Session(sandbox) as session:
+                run = await session.start_run("import os, signal; os.kill(os.getppid(), signal.SIGKILL)")
+                if number % 2:
+                    with anyio.fail_after(60):
+                        await run.wait()
+            left.append(session)
+            gc.collect()
+            counts.append(psutil.Process().num_fds())
+    assert len(set(counts)) == 1, counts
+
+
+async def test_process_is_closed_whoever_is_being_cancelled() -> None:
+    async with LocalSandbox() as sandbox:
+        before = psutil.Process().num_fds()
+        process = await sandbox.start_runner(RunnerOptions())
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await process.aclose()
+        assert psutil.Process().num_fds() == before
+
+
+async def test_code_that_runs_before_the_runner_does_cannot_make_the_file_larger() -> None:
+    """What is installed in the sandbox is imported by every Python there, and has the runner's descriptors."""
+    code = f"""
+import os, sys
+if sys.argv[-1:] == ["{TEXT_FD}"]:
+    for way in (lambda: os.ftruncate({TEXT_FD}, 1 << 33), lambda: os.ftruncate({TEXT_FD}, 0),
+                lambda: os.pwrite({TEXT_FD}, b"x", 1 << 20), lambda: os.posix_fallocate({TEXT_FD}, 1 << 20, 1 << 20)):
+        try:
+            way()
+        except OSError as exc:
+            print(exc.errno, file=sys.stderr, flush=True)
+    os._exit(7)
+"""
+    async with LocalSandbox() as sandbox:
+        found = await python(sandbox, "import sys; print(next(path for path in sys.path if path.startswith('/tmp/')))")
+        await sandbox.write_file(f"{found.stdout.strip()}/sitecustomize.py", code.encode())
+        process = await sandbox.start_runner(RunnerOptions())
+        assert process.stderr is not None
+        with anyio.fail_after(60):
+            assert await process.wait() == 7
+            told = await read_all(process.stderr)
+        assert told.split() == [b"%d" % errno.EPERM] * 4
+        assert isinstance(process, LocalProcess) and process._text is not None
+        assert os.fstat(process._text.fileno()).st_size == TEXT_BYTES
+        await process.aclose()
 
 
 async def test_system_without_such_files_says_less(monkeypatch: pytest.MonkeyPatch) -> None:
