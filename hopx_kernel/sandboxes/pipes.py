@@ -6,13 +6,15 @@ import errno
 import fcntl
 import os
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedWriter
 
 from .text_file import TEXT_FD, TextFile
 
-__all__ = ["MAX_PACKET_BYTES", "ProcessPipes", "enlarge_pipe", "request_start", "send_packet"]
+__all__ = ["MAX_PACKET_BYTES", "ProcessPipes", "enlarge_pipe", "feed_pipe", "request_start", "send_packet"]
 
 #: A socket takes a packet whole or not at all; this is what Linux gives every socket room for, and no more than what it
 #: gives the arguments of any one program.
@@ -79,7 +81,7 @@ def request_start(
             text = TextFile()
             argv = [*argv, str(TEXT_FD)]
     fields = ["start", str(number), cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in env.items())]
-    pairs = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+    pairs = _open_pipes(3)
     theirs = [pairs[0][0], pairs[1][1], pairs[2][1]]
     ours = ProcessPipes(number, pairs[0][1], pairs[1][0], pairs[2][0], text)
     try:
@@ -95,6 +97,19 @@ def request_start(
         for fd in theirs:
             os.close(fd)
     return ours
+
+
+def _open_pipes(count: int) -> list[tuple[int, int]]:
+    """So many pipes, or the `OSError` that says why not, and none."""
+    pairs: list[tuple[int, int]] = []
+    try:
+        for _ in range(count):
+            pairs.append(os.pipe2(os.O_CLOEXEC))  # noqa: PERF401 - those that are there have to be known
+    except OSError:
+        for fd in (fd for pair in pairs for fd in pair):
+            os.close(fd)
+        raise
+    return pairs
 
 
 def send_packet(control: socket.socket, fields: Sequence[str], fds: Sequence[int] = ()) -> None:
@@ -113,3 +128,27 @@ def enlarge_pipe(fd: int) -> None:
         fcntl.fcntl(fd, _F_SETPIPE_SZ, _PIPE_BYTES)
     except OSError:  # over what this user may have in all pipes together; a small pipe works too
         pass
+
+
+def feed_pipe(pipe: BufferedWriter, content: bytes) -> None:
+    """Write to a pipe without waiting for its reader; what it has no room for is written when bubblewrap reads.
+
+    A user who has many pipes gets small ones only, and a bubblewrap that never reads would keep the caller for ever.
+    """
+    os.set_blocking(pipe.fileno(), False)
+    try:
+        content = content[os.write(pipe.fileno(), content) :]
+    except BlockingIOError:
+        pass
+    except BrokenPipeError:
+        content = b""
+    os.set_blocking(pipe.fileno(), True)
+    if not content:
+        pipe.close()
+        return
+
+    def write_rest() -> None:
+        with suppress(BrokenPipeError), pipe:
+            pipe.write(content)
+
+    threading.Thread(target=write_rest, name="hopx-bundle", daemon=True).start()

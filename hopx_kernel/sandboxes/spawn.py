@@ -14,10 +14,11 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
+from io import BufferedWriter
 from typing import TYPE_CHECKING
 
 from ..errors import SandboxStartError
@@ -28,7 +29,7 @@ from .init_process import InitProcess
 from .interpreter import Interpreter, find_interpreter
 from .layout import COMMANDS_DIRECTORY, PACKAGES_DIRECTORY, SYNTHETIC_FILES, layout_arguments, mount_table
 from .options import SandboxOptions
-from .pipes import ProcessPipes, enlarge_pipe, request_start
+from .pipes import ProcessPipes, enlarge_pipe, feed_pipe, request_start
 from .privileges import is_root, staged_command
 from .seccomp import filter_program
 from .start_watch import StartWatch
@@ -85,8 +86,9 @@ class Spawned:
         """Have a control group take it in, while it comes up."""
         if cgroup is not None:
             self.cgroup = cgroup
-            self._taking = threading.Thread(target=cgroup.take, args=(self.process.pid,), name="hopx-cgroup")
-            self._taking.start()
+            taking = threading.Thread(target=cgroup.take, args=(self.process.pid,), name="hopx-cgroup")
+            taking.start()
+            self._taking = taking
 
     def has_ended(self) -> bool:
         """Whether bubblewrap has, of which this takes no note."""
@@ -152,63 +154,44 @@ def spawn(
     Raises
     ------
     SandboxStartError
-        There is no bubblewrap, or no interpreter that can be shown to the sandbox.
+        There is no bubblewrap, or no interpreter that can be shown to the sandbox, or this program can have no more
+        descriptors or processes. Nothing is left of it then.
     """
     options = options or SandboxOptions()
     bwrap = bwrap or find_bwrap()
     guarded = can_be_guarded() if guarded is None else guarded
     interpreter = find_interpreter(options)
-    cgroup = Cgroup.make(options.memory_bytes, options.processes)
-    with _Descriptors() as given:
-        ours, bundle, info = given.open_ends()
+    with ExitStack() as undo:
         try:
-            process, watch = start_watched(_command(options, interpreter, bwrap, guarded, cgroup, given), given.fds)
-        except BaseException as exc:
-            ours.close()
-            os.close(bundle)
-            os.close(info)
-            if cgroup is not None:
-                cgroup.remove()
-            if isinstance(exc, OSError):
-                raise SandboxStartError(f"{bwrap} cannot be run: {exc.strerror}") from exc
-            raise
-    init = InitProcess(info, process.pid)
-    spawned = Spawned(options, interpreter, bwrap, process, ours, init, guarded, watch)
+            spawned = _start(options, interpreter, bwrap, guarded, undo)
+            if runner_options is not None:
+                argv = [interpreter.path, RUNNER_PATH, runner_options.to_json()]
+                spawned.runner = request_start(spawned.control, 0, argv, "/workspace", {}, has_text=True)
+                spawned.runner_options = runner_options
+        except (OSError, RuntimeError) as exc:  # that is what Python says where there can be no more threads
+            raise SandboxStartError(f"{bwrap} cannot be run: {getattr(exc, 'strerror', exc)}") from exc
+        undo.pop_all()
+    return spawned
+
+
+def _start(options: SandboxOptions, interpreter: Interpreter, bwrap: str, guarded: bool, undo: ExitStack) -> Spawned:
+    """Start bubblewrap, and give it the runner's file. What goes wrong later is undone by `undo`."""
+    with ExitStack() as ends, _Descriptors() as given:
+        cgroup = Cgroup.make(options.memory_bytes, options.processes)
+        if cgroup is not None:
+            ends.callback(cgroup.remove)
+        ours, bundle, info = given.open_ends(ends)
+        process, watch = start_watched(_command(options, interpreter, bwrap, guarded, cgroup, given), given.fds)
+        ends.pop_all()
+    spawned = Spawned(options, interpreter, bwrap, process, ours, InitProcess(info, process.pid), guarded, watch)
+    undo.callback(bundle.close)  # which may wait for what is writing to it, and that for bubblewrap's end
+    undo.callback(spawned.abandon)
     spawned.bound(cgroup)
     # Imported and built while bubblewrap is at work, which waits for it.
     from ..runner.bundle import build_bundle
 
-    _feed(bundle, build_bundle())
-    ours.setblocking(False)
-    if runner_options is not None:
-        argv = [interpreter.path, RUNNER_PATH, runner_options.to_json()]
-        spawned.runner = request_start(ours, 0, argv, "/workspace", {}, has_text=True)
-        spawned.runner_options = runner_options
+    feed_pipe(bundle, build_bundle())
     return spawned
-
-
-def _feed(fd: int, content: bytes) -> None:
-    """Write to a pipe without waiting for its reader; what it has no room for is written when bubblewrap reads.
-
-    A user who has many pipes gets small ones only, and a bubblewrap that never reads would keep the caller for ever.
-    """
-    os.set_blocking(fd, False)
-    try:
-        content = content[os.write(fd, content) :]
-    except BlockingIOError:
-        pass
-    except BrokenPipeError:
-        content = b""
-    os.set_blocking(fd, True)
-    if not content:
-        os.close(fd)
-        return
-
-    def write_rest() -> None:
-        with suppress(BrokenPipeError), open(fd, "wb") as file:
-            file.write(content)
-
-    threading.Thread(target=write_rest, name="hopx-bundle", daemon=True).start()
 
 
 def _command(
@@ -359,19 +342,29 @@ class _Descriptors:
 
     def add(self, fd: int) -> int:
         if fd <= _STDERR:  # of a program without them, which have others' places in what is started
-            fd, low = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _STDERR + 1), fd
-            os.close(low)
+            low = fd
+            try:
+                fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _STDERR + 1)
+            finally:
+                os.close(low)
         self.fds.append(fd)
         return fd
 
-    def open_ends(self) -> tuple[socket.socket, int, int]:
-        """Make the three that have another end, and give this side's: of `control`, `bundle` and `info`."""
-        read, bundle = os.pipe2(os.O_CLOEXEC)
-        enlarge_pipe(bundle)
+    def open_ends(self, undo: ExitStack) -> tuple[socket.socket, BufferedWriter, int]:
+        """Make the three that have another end, and give this side's: of `control`, `bundle` and `info`.
+
+        `undo` closes what it gives.
+        """
+        read, write = os.pipe2(os.O_CLOEXEC)
+        bundle = undo.enter_context(open(write, "wb"))  # noqa: SIM115 - which closes it
         self.bundle = self.add(read)
+        enlarge_pipe(write)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        undo.enter_context(ours)
         self.control = self.add(theirs.detach())
+        ours.setblocking(False)
         info, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        undo.callback(os.close, info)
         self.info = self.add(write)
         return ours, bundle, info
 

@@ -56,8 +56,9 @@ class StartWatch:
         with suppress(BrokenPipeError):
             self._shell.stdin.write(b"\n")
         self._shell.stdin.close()
-        self._burying = threading.Thread(target=self._shell.wait, name="hopx-start-watch", daemon=True)
-        self._burying.start()
+        burying = threading.Thread(target=self._shell.wait, name="hopx-start-watch", daemon=True)
+        burying.start()
+        self._burying = burying
 
     def kill(self) -> None:
         """End it, and wait for that. May be called twice, and after `release`."""

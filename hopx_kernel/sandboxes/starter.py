@@ -16,7 +16,7 @@ from .start_watch import StartWatch, group_arguments
 
 __all__ = ["start_watched"]
 
-_Answer = queue.SimpleQueue["subprocess.Popen[bytes] | OSError"]
+_Answer = queue.SimpleQueue["subprocess.Popen[bytes] | Exception"]
 _Request = tuple[list[str], Sequence[int], "int | None", _Answer]
 
 
@@ -42,7 +42,7 @@ def _start_lasting(command: list[str], fds: Sequence[int], group: int | None) ->
     answer: _Answer = queue.SimpleQueue()
     _requests().put((command, fds, group, answer))
     result = answer.get()
-    if isinstance(result, OSError):
+    if isinstance(result, Exception):
         raise result
     return result
 
@@ -68,7 +68,7 @@ def _serve(requests: queue.SimpleQueue[_Request]) -> None:
         command, fds, group, answer = requests.get()
         try:
             answer.put(_start(command, fds, group))
-        except OSError as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, somebody waits for it
             answer.put(exc)
 
 
@@ -82,6 +82,7 @@ def _requests() -> queue.SimpleQueue[_Request]:
     with _lock:
         if pid not in _threads:
             _threads.clear()
-            _threads[pid] = queue.SimpleQueue()
-            threading.Thread(target=_serve, args=(_threads[pid],), name="hopx-starter", daemon=True).start()
+            requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+            threading.Thread(target=_serve, args=(requests,), name="hopx-starter", daemon=True).start()
+            _threads[pid] = requests  # not before: where there can be no more threads, nobody would ever answer
         return _threads[pid]
