@@ -110,7 +110,7 @@ _M_ARENA_MAX = -8
 
 _options = [RunnerOptions()]
 _limits: List[_Limit] = []
-_raising = [threading.Lock()]
+_raising = [threading.RLock()]  # a finalizer may need room in the middle of it
 _raised = [0]
 
 _spare = [_map(_SPARE)]
@@ -232,7 +232,7 @@ def with_room(function: Callable[..., Any], *args: Any) -> Any:
 
 def reset_after_fork() -> None:
     """In a forked child: no other thread holds the lock, or raises the limits."""
-    _raising[0], _raised[0] = threading.Lock(), 0
+    _raising[0], _raised[0] = threading.RLock(), 0
 
 
 def give_up() -> None:

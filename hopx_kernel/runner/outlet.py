@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import Callable, Deque, Dict, Optional
+from typing import Callable, Deque, Dict, Optional, Set
 
 from ..protocol.messages import Message
 from . import forked, limits, parents
-from .fd_order import write_all
+from .bell import Bell
+from .fd_order import exit_now, write_all
 from .interrupts import Interrupts
 from .jsonable import line_of
 from .shared_page import SharedPage
@@ -87,12 +88,13 @@ class Outlet:
         self._events: Dict[int, bytes] = {}
         self._event_numbers = itertools.count()
         self._lock, self._naming = threading.Lock(), threading.RLock()
-        self._owner = 0
+        #: The threads that are inside of a flush, from before they take the lock until they have given it back: a finalizer may
+        #: run between any two steps of theirs.
+        self._inside: Set[int] = set()
         self._credit = LINES_AT_ONCE
         self._flooded = False
         self._armed = False
-        self._asleep = threading.Lock()  # held while the ticker has nothing to do; an `Event` would need memory
-        self._asleep.acquire()
+        self._bell = Bell()
         self.is_forked = False
         self.memory_bytes: Optional[int] = None  # the limit, which bounds events
 
@@ -151,7 +153,7 @@ class Outlet:
         tag = limits.with_room(self._find_tag, name)
         length, start = len(text), 0
         put, size = self._put, TEXT_BOUND if text.isascii() else SLICE
-        if length > SENT_TEXT and not self.is_forked and self._owner != threading.get_ident():
+        if length > SENT_TEXT and not self.is_forked and threading.get_ident() not in self._inside:
             put, size = self._send_record, TEXT_BOUND
         try:
             while start < length:
@@ -177,7 +179,7 @@ class Outlet:
                 return
             except ValueError:
                 pass
-            if self._owner == threading.get_ident():
+            if threading.get_ident() in self._inside:
                 self._put_late(record)
                 return
             self.flush()
@@ -225,11 +227,14 @@ class Outlet:
 
         Values that JSON does not know are shown as their text. Raises `LocalProtocolError` for what is too large.
         """
+        if message.msg_type == "stream":
+            self._send_text_event(message)
+            return
         if self.is_forked:
             self._send_as_text(message)
             return
         line = limits.with_room(line_of, message, self.memory_bytes)
-        if self._owner != threading.get_ident():
+        if threading.get_ident() not in self._inside:
             try:
                 self._flush_all(line)
                 return
@@ -237,6 +242,15 @@ class Outlet:
                 pass
         limits.with_room(self._put_event, line)
         self._arm()
+
+    def _send_text_event(self, message: Message) -> None:
+        """Write what code sends as an event that is text: one way out for all text, which is counted there."""
+        token = parents.current.set(message.parent_id)
+        try:
+            self._write_slowly("stderr" if message.content["name"] == "stderr" else "stdout", message.content["text"])
+        finally:
+            parents.current.reset(token)
+        self.flush_soon()
 
     def _put_event(self, line: bytes) -> None:
         """Have an event stand in line with the text, since it cannot be sent here and now."""
@@ -252,8 +266,8 @@ class Outlet:
 
     def flush(self) -> None:
         """Send everything that is there, in this thread."""
-        if self._owner == threading.get_ident():
-            return  # a signal handler or finalizer inside a flush: the outer one takes its text along
+        if threading.get_ident() in self._inside:
+            return  # a signal handler or finalizer inside a flush: the outer one takes its text along, or the ticker
         if self.is_forked:
             self._write_to_fds()
         else:
@@ -264,20 +278,22 @@ class Outlet:
 
         Nothing of the event is sent where there is no memory.
         """
-        with self._interrupts, self._lock:
-            self._owner = threading.get_ident()
+        ident = threading.get_ident()
+        with self._interrupts:
             try:
-                for _ in range(2):  # what a flush before has left, and what was written since; others go on writing
-                    if not self._text.is_empty or self._late:
+                self._inside.add(ident)
+                with self._lock:
+                    for _ in range(2):  # what a flush before has left, and what was written since; others go on writing
+                        if not self._text.is_empty or self._late:
+                            self._settle()
+                            self._send_text(len(self._late))
+                    if event is not None:
                         self._settle()
-                        self._send_text(len(self._late))
-                if event is not None:
-                    self._settle()
-                    if text:
-                        self._text.count(text)
-                    self._sock.sendall(event)
+                        if text:
+                            self._text.count(text)
+                        self._send_line(event)
             finally:
-                self._owner = 0
+                self._inside.discard(ident)
 
     def _send_text(self, late: int) -> None:
         """Send what is there, and then so many that were late for it: what cannot be sent for want of memory stays."""
@@ -304,7 +320,7 @@ class Outlet:
             self._send_events(data)
         else:
             text = decode(data)
-            self._sock.sendall(self._line_of_text(source, text, b"+%d " % position))
+            self._send_line(self._line_of_text(source, text, b"+%d " % position))
         self._text.sent(text)
         return True
 
@@ -315,7 +331,7 @@ class Outlet:
         for number in map(int, numbers.split(b",")[:-1]):
             line = self._events.get(number)
             if line is not None:
-                self._sock.sendall(line)
+                self._send_line(line)
                 del self._events[number]
 
     def _send_late(self) -> None:
@@ -325,18 +341,21 @@ class Outlet:
         else:
             text = decode(record[:-2])
             self._text.count(text)
-            self._sock.sendall(self._line_of_text(record[-2], text))
+            self._send_line(self._line_of_text(record[-2], text))
         self._late.popleft()
+
+    def _send_line(self, line: bytes) -> None:
+        try:
+            self._sock.sendall(line)
+        except (BrokenPipeError, ConnectionResetError):
+            # The supervisor is gone, and this process is ended with it: nobody is to be told of that by more text.
+            exit_now(1)
 
     # ------------------------------------------------------------------ the ticker
 
     def _arm(self) -> None:
         self._armed = True
-        if self._asleep.locked():
-            try:
-                self._asleep.release()
-            except RuntimeError:
-                pass  # another thread has done so in between
+        self._bell.ring()
 
     def start_ticker(self) -> None:
         """Start the thread that sends what nobody else does."""
@@ -347,7 +366,7 @@ class Outlet:
         while True:
             try:
                 if is_done:
-                    self._asleep.acquire()
+                    self._bell.wait()
                 is_done = False
                 time.sleep(PARTIAL_SECONDS)
                 self._tick_on()
@@ -382,7 +401,7 @@ class Outlet:
         # There is no ticker, so that each line has to leave by itself, as on a terminal.
         self._flooded, self._armed, self._credit = False, True, sys.maxsize
         self._lock, self._naming = threading.Lock(), threading.RLock()
-        self._owner = 0
+        self._inside.clear()
         for tags in (*self._tags.values(), *self._ends.values()):
             tags.clear()
         self._late.clear()

@@ -12,6 +12,8 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
+from .bell import Bell
+
 __all__ = ["MAX_TASKS", "MIN_SECONDS", "Report", "Slot", "Slots"]
 
 #: Between two events of one task. A page shows ten a second.
@@ -65,7 +67,7 @@ class Slots:
         """In a forked child: what waits is the parent's to send, and the timer's thread is not here."""
         self.lock = threading.RLock()
         self._send_lock = threading.RLock()
-        self._wake = threading.Event()
+        self._wake = Bell()
         self._has_timer = False
         self._watched: List[Callable[[], None]] = []
         for slots in self.runs.values():
@@ -105,7 +107,7 @@ class Slots:
             with self.lock:
                 old = slot.pending
                 slot.pending = report if old is None else _merge(old, report)
-            if not self._wake.is_set():
+            if not self._wake.is_rung:
                 self._arm()
             return
         with self._send_lock:
@@ -179,7 +181,7 @@ class Slots:
 
     def _arm(self) -> None:
         with self.lock:
-            self._wake.set()
+            self._wake.ring()
             if not self._has_timer:
                 self._has_timer = True
                 threading.Thread(target=self._run_timer, name="hopx-progress", daemon=True).start()
@@ -189,12 +191,12 @@ class Slots:
         while True:
             wake.wait()
             time.sleep(pause)
-            wake.clear()
+            wake.silence()
             has_watched = self._look()
             sent = self._send_due(time.monotonic())
             pause = max(MIN_SECONDS, sent / _EVENTS_PER_SECOND)
             if has_watched:
-                wake.set()
+                wake.ring()
 
     def _send_due(self, now: float) -> int:
         waiting: List[Tuple[str, Slot]] = []
@@ -207,7 +209,7 @@ class Slots:
         sent = 0
         for run_id, slot in waiting:
             if slot.due > now + MIN_SECONDS / 2:
-                self._wake.set()  # not yet: once more in a moment
+                self._wake.ring()  # not yet: once more in a moment
             elif self._send_pending(run_id, slot):
                 sent += 1
         return sent

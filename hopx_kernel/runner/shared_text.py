@@ -75,13 +75,14 @@ class SharedText:
     def make_tag(self, name: str, parent_id: str) -> Tuple[bytes, Optional[Tuple[str, str]]]:
         """What ends records of a stream and a request; and whose tag it was before, of whom nothing may be left here."""
         source = SOURCES[self._next_source]
+        self._next_source = (self._next_source + 1) % len(SOURCES)  # at once: a finalizer may ask for the next
         before = self._sources.get(source)
         text = b"%d%s" % (2 if name == "stderr" else 1, parent_id.encode("utf-8", "replace"))
         if len(text) > NAME_BYTES:
             text = text[:1]
         at = source * NAME_BYTES
         self._names[at : at + NAME_BYTES] = text.ljust(NAME_BYTES, b"\0")
-        self._sources[source], self._next_source = (name, parent_id), (self._next_source + 1) % len(SOURCES)
+        self._sources[source] = name, parent_id
         return tag_of(source), before
 
     def source(self, number: int) -> Tuple[str, str]:

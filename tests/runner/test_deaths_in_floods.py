@@ -79,6 +79,17 @@ flood(0, make, sys.stdout)
 """,
         ["lambda n: f'{n}\\n'"],
     ),
+    "text that a library sends as the kernel's": (
+        """
+kernel = get_ipython().kernel
+line = 0
+while True:
+    kernel.send_response(kernel.iopub_socket, "stream", {"name": "stderr", "text": LINES[1](line)})
+    line += 1
+    printed[1] = line
+""",
+        ["", "lambda n: f'{n}\\n'"],
+    ),
     "a child": (
         """
 import subprocess

@@ -35,6 +35,13 @@ def test_child_shows_its_value_and_its_error_as_text(runner: RunnerClient) -> No
     assert "ZeroDivisionError" in result.stream("stderr") and result.of("error") == []
 
 
+def test_child_shows_text_that_a_library_sends_as_the_kernels(runner: RunnerClient) -> None:
+    send = "get_ipython().kernel.send_response(None, 'stream', {'name': name, 'text': 'of ' + name})"
+    code = f"for name in ('stdout', 'stderr'): {send}"
+    result = runner.run(f"import os\npid = os.fork()\nif pid: {WAIT}\nelse:\n    {code}")
+    assert result.stream("stdout") == "of stdout0\n" and result.stream("stderr") == "of stderr"
+
+
 def test_child_that_awaits_has_no_loop(runner: RunnerClient) -> None:
     result = runner.run(f"import asyncio, os\npid = os.fork()\nif pid: {WAIT}\nelse: await asyncio.sleep(60)")
     assert result.stream("stdout") == "1\n" and "no running event loop" in result.stream("stderr")

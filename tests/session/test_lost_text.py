@@ -83,7 +83,7 @@ async def test_supervisor_that_is_killed_leaves_a_count(
     code, makers = WAYS[way]
     begin = _BEGIN.format(path=str(counters.path))
     rng = random.Random(way)
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         counters.reset()
         flood = Flood()
         async with ProcessSandbox() as sandbox, Session(sandbox, on_event=flood.take) as session:
@@ -93,6 +93,9 @@ async def test_supervisor_that_is_killed_leaves_a_count(
             with anyio.fail_after(60):
                 await flood.began.wait()
                 await anyio.sleep(rng.random() * rng.choice((0.002, 0.02, 0.2)))
+                if kill % 2:  # with more on the way than when it takes what comes
+                    os.kill(session.runner_info["pid"], signal.SIGSTOP)
+                    await anyio.sleep(0.05)
                 os.kill(session.runner_info["pid"], signal.SIGKILL)
                 reply = await run.wait()
             assert reply["reason"] == "lost"
@@ -132,6 +135,27 @@ async def test_whole_sandbox_that_is_killed_leaves_a_count(role: str) -> None:
             await run.wait()
     assert count > 0
     flood.check(["lambda n: f'{n}\\n'"], [count])
+
+
+async def test_interpreter_that_outlives_its_supervisor_says_nothing_of_it(counters: Counters) -> None:  # noqa: F811
+    begin = _BEGIN.format(path=str(counters.path))
+    maker = "lambda n: f'{n}\\n'"
+    code = f"{begin}\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)  # does not end with its parent\nprint(os.getpid())\n"
+    for stream in ("sys.stdout", "sys.stderr"):
+        counters.reset()
+        flood = Flood()
+        async with ProcessSandbox() as sandbox, Session(sandbox, on_event=flood.take) as session:
+            run = await session.start_run(f"{code}flood(0, {maker}, {stream})")
+            with anyio.fail_after(60):
+                await flood.began.wait()
+                await anyio.sleep(0.05)
+                os.kill(session.runner_info["pid"], signal.SIGKILL)
+                await run.wait()
+                pid, _, rest = flood.text["stdout"].partition("\n")
+                while psutil.pid_exists(int(pid)):
+                    await anyio.sleep(0.01)
+        flood.text["stdout"] = rest
+        flood.check([maker], counters.values())
 
 
 async def test_count_goes_on_over_the_lives_of_interpreters() -> None:
