@@ -72,6 +72,8 @@ ARRAYS = [
     *(np.zeros(shape, code) for shape in [(), (0,), (2, 0, 3)] for code in ("i8", "U0", "S0", "V0", "M8[D]")),
     np.zeros(2, [("a", "i1"), ("b", "f8", (2, 3)), ("c", [("d", "M8[ns]"), ("é", ">i2")])]),
     np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
+    np.zeros(2, np.dtype([("a", "i1"), (("t", "b"), [("c", "i1"), ("d", "f8", (2,))], (3,))], align=True)),
+    np.zeros((), np.dtype([("a", "i1"), ("b", "f8")], align=True)),
     np.zeros(2, np.dtype({"names": ["a"], "formats": ["i4"], "itemsize": 16})),
     np.zeros(2, [(("a title", "a"), "i4")]),
 ]
@@ -201,6 +203,8 @@ REFUSED: list[tuple[Any, str]] = [
     (pd.Series(pd.date_range("2020", periods=2, tz=datetime.timezone(datetime.timedelta(0), "X"))), "time zone"),
     (pd.Index(pd.date_range("2020", periods=2, freq=pd.offsets.CDay(holidays=["2020-01-02"]))), "freq .*None"),
     (np.zeros(2, np.dtype("i4", metadata={"unit": "m"})), "dtype int32 .*astype"),
+    (np.zeros(2, [("a", [("b", np.dtype("i4", metadata={"unit": "m"}), (2,))])]), "dtype .*without metadata"),
+    (np.zeros(2, [("a", np.dtype([("b", "i1"), ("c", "i4")], align=True))]), "dtype .*repack_fields"),
     (np.array(["a"], dtype=np.dtypes.StringDType()), r"StringDType.*tolist"),
     (Subclass({"a": [1]}), r"Subclass \(use pandas.DataFrame\(x\)\)"),
     (pyarrow.table({"a": pyarrow.array([b"x" * 16], pyarrow.uuid())}), "extension type; cast"),
@@ -233,7 +237,7 @@ def test_any_json_value_arrives_as_what_it_was(value: Any) -> None:
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype.char}{array.shape}")
 def test_array_arrives_as_what_it_was(array: Any) -> None:
     back = round_trip(array)
-    assert back.dtype == array.dtype
+    assert back.dtype == array.dtype and repr(back.dtype) == repr(array.dtype)
     assert back.shape == array.shape
     assert np.array_equal(back, array)
     assert back.flags.writeable

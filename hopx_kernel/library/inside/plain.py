@@ -151,7 +151,10 @@ def _is_plain(dtype: Any) -> bool:
     """Whether the npy format holds it as what it is: no objects, no types that others have added, nothing beside it."""
     import numpy
 
-    if dtype.hasobject or dtype.metadata:
+    parts = list(_parts(dtype))
+    if dtype.hasobject or any(part.metadata for part in parts):
+        return False
+    if len({part.isalignedstruct for part in parts if part.names}) > 1:
         return False
     try:
         words = numpy.lib.format.dtype_to_descr(dtype)
@@ -161,13 +164,43 @@ def _is_plain(dtype: Any) -> bool:
         return False
 
 
+def _parts(dtype: Any) -> Iterator[Any]:
+    """A dtype and all that it is made of."""
+    yield dtype
+    if dtype.subdtype is not None:
+        yield from _parts(dtype.subdtype[0])
+    for name in dtype.names or ():
+        yield from _parts(dtype[name])
+
+
+def _align(dtype: Any) -> Any:
+    """A dtype of records that says of each that it is aligned, as those of C are."""
+    import numpy
+
+    if dtype.subdtype is not None:
+        return numpy.dtype((_align(dtype.subdtype[0]), dtype.shape))
+    if dtype.names is None:
+        return dtype
+    fields = [dtype.fields[name] for name in dtype.names]
+    words = {
+        "names": dtype.names,
+        "formats": [_align(field[0]) for field in fields],
+        "offsets": [field[1] for field in fields],
+        "titles": [(*field, None)[2] for field in fields],
+        "itemsize": dtype.itemsize,
+    }
+    return numpy.dtype(words, align=True)
+
+
 def array_fault(value: Any) -> str:
     """Why an array is not carried, and what works; empty for what is none."""
     numpy = sys.modules.get("numpy")
     if numpy is None or type(value) is not numpy.ndarray:
         return ""
     dtype, way = value.dtype, "use x.astype(...) with a dtype of NumPy's own"
-    if dtype.hasobject or dtype.char == "T":
+    if dtype.names and any(part.metadata for part in _parts(dtype)):
+        way = "give it fields without metadata"
+    elif dtype.hasobject or dtype.char == "T":
         way = "use x.tolist(), or give it a dtype"
     elif dtype.names and not repr(dtype.names).isascii():
         way = "rename its fields with numpy.lib.recfunctions.rename_fields(x, ...)"
@@ -209,17 +242,25 @@ def _too_many() -> Any:
 
 
 def dump_array(value: Any) -> Dumped:
-    return "npy", {"scalar": False, **long_double(value.dtype)}, [dump_npy(value)]
+    return "npy", {"scalar": False, **_beside_format(value.dtype)}, [dump_npy(value)]
 
 
 def dump_numpy_scalar(value: Any) -> Dumped:
-    return "npy", {"scalar": True, **long_double(value.dtype)}, [dump_npy(value)]
+    return "npy", {"scalar": True, **_beside_format(value.dtype)}, [dump_npy(value)]
+
+
+def _beside_format(dtype: Any) -> Dict[str, Any]:
+    """What the npy format does not tell of a dtype."""
+    aligned = {"aligned": True} if any(part.isalignedstruct for part in _parts(dtype)) else {}
+    return {**aligned, **long_double(dtype)}
 
 
 def load_array(meta: Dict[str, Any], parts: Iterator[Any]) -> Any:
     need("numpy")
     check_long_double(meta)
     array = load_npy(next(parts))
+    if meta.get("aligned"):
+        array = array.view(_align(array.dtype))
     return array[()] if meta["scalar"] else array
 
 
