@@ -182,7 +182,7 @@ def _align(dtype: Any) -> Any:
     if dtype.names is None:
         return dtype
     fields = [dtype.fields[name] for name in dtype.names]
-    words = {
+    words: Any = {
         "names": dtype.names,
         "formats": [_align(field[0]) for field in fields],
         "offsets": [field[1] for field in fields],
