@@ -11,6 +11,8 @@ from __future__ import annotations
 import html
 import re
 
+from .notices import NO_NETWORK
+
 __all__ = ["frame"]
 
 #: What holds with and without a network: it may draw, and work with what it brings along.
@@ -102,6 +104,25 @@ _GUARD = """<script>(() => {
   document.currentScript.remove();
 })();</script>"""
 
+#: Where there is no network, says in the document what was not loaded. It stands before the body, which is the code's.
+_TELL = """<script>(() => {
+  const missed = new Set();
+  let note;
+  document.addEventListener("securitypolicyviolation", ({effectiveDirective, blockedURI}) => {
+    if (!/^(img|media|font|style|script|connect|frame)-src/.test(effectiveDirective)) return;
+    if (!/^(https?|wss?):/i.test(blockedURI)) return;
+    missed.add(blockedURI.slice(0, 120));
+    if (!note) {
+      note = document.createElement("div");
+      note.setAttribute("style", "font:12px/1.5 system-ui,sans-serif;color:#555;background:#f3f3f3;padding:3px 8px;overflow-wrap:anywhere");
+      document.documentElement.prepend(note);
+    }
+    const [first] = missed, more = missed.size > 1 ? ` and ${missed.size - 1} more` : "";
+    note.textContent = `[Not loaded: ${first}${more}. NO_NETWORK]`;
+  });
+  document.currentScript.remove();
+})();</script>""".replace("NO_NETWORK", NO_NETWORK)
+
 
 def frame(markup: str, height: int = 0, network: bool = False) -> str:
     """Markup in a frame with an origin of its own: its scripts run, and reach nothing but the frame.
@@ -114,7 +135,7 @@ def frame(markup: str, height: int = 0, network: bool = False) -> str:
         Whether it may load what is in the network, as the sandbox that it comes from may.
     """
     policy = _policy(network)
-    inner = f"<!doctype html>{policy}{_GUARD}{_STYLE}{_SHADOW.sub('shadow-off-mode', markup)}"
+    inner = f"<!doctype html>{policy}{_GUARD}{'' if network else _TELL}{_STYLE}{_SHADOW.sub('shadow-off-mode', markup)}"
     outer = f'<!doctype html>{policy}{_OUTER_STYLE}<iframe sandbox="allow-scripts" srcdoc="{_quoted(inner)}"></iframe>'
     pixels = min(height + 40, MAX_HEIGHT) if height else DEFAULT_HEIGHT
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page
+from playwright.sync_api import Browser, Frame, Page, expect
 
 from hopx_kernel.trust.frames import frame
 
@@ -269,6 +270,44 @@ def test_scripts_of_charts_run_in_a_frame(chromium: Browser) -> None:
     page.set_content(f"<!doctype html><body>{frame(chart, 400).replace('loading=', 'data-x=')}")
     page.wait_for_function("frames.length > 0")
     _inner(page).wait_for_selector(".bars .point", state="attached", timeout=60_000)
+    page.close()
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<img src="https://nowhere.invalid/a.png">',
+        '<iframe src="https://nowhere.invalid/a.png"></iframe>',
+        '<link rel="stylesheet" href="https://nowhere.invalid/a.png">',
+        "<script>fetch('https://nowhere.invalid/a.png').catch(() => 0)</script>",
+    ],
+)
+def test_frame_says_what_it_did_not_load(chromium: Browser, markup: str) -> None:
+    page = chromium.new_page()
+    page.set_content(f"<!doctype html><body>{frame(markup).replace('loading=', 'data-x=')}")
+    document = page.frame_locator("iframe").frame_locator("iframe").locator("html")
+    expect(document).to_contain_text(re.compile(r"\[Not loaded: https://nowhere\.invalid.*network \(option network;"))
+    page.close()
+
+
+def test_frame_counts_what_it_did_not_load(chromium: Browser) -> None:
+    page = chromium.new_page()
+    pictures = "".join(f'<img src="https://nowhere.invalid/{number}.png">' for number in range(3))
+    page.set_content(f"<!doctype html><body>{frame(pictures + pictures).replace('loading=', 'data-x=')}")
+    document = page.frame_locator("iframe").frame_locator("iframe").locator("html")
+    expect(document).to_contain_text("and 2 more. The sandbox has no network")
+    page.close()
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_frame_that_misses_nothing_says_nothing(chromium: Browser, network: bool) -> None:
+    picture = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+    markup = f"<p id=p>shown</p><img src='{picture}' onload=\"p.textContent='loaded'\"><object data='https://x.invalid'></object>"
+    page = chromium.new_page()
+    page.set_content(f"<!doctype html><body>{frame(markup, network=network).replace('loading=', 'data-x=')}")
+    document = page.frame_locator("iframe").frame_locator("iframe").locator("html")
+    expect(document).to_contain_text("loaded")
+    assert "Not loaded" not in document.inner_text()
     page.close()
 
 
