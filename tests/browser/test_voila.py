@@ -149,6 +149,20 @@ def test_killed_kernel_is_told_on_the_page(dashboard: Voila, page: Page) -> None
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_bars_stay_in_their_columns_when_the_kernel_is_gone(dashboard: Voila, page: Page) -> None:
+    """ipywidgets puts a sign before each widget then, which would take a place of the grid."""
+    known = set(dashboard.kernels())
+    dashboard.open(page)
+    move_slider(page, "End", 1)  # ten rounds: it goes on until the kernel is gone
+    start_job(page)
+    expect(page.locator(".hopx-run .progress-bar").first).to_be_visible()
+    (kernel,) = set(dashboard.kernels()) - known
+    kernel.kill()
+    signs = page.locator(".hopx-run .widget-gridbox > .jupyter-widgets-disconnected")
+    expect(signs.first).to_be_visible()
+    assert set(signs.evaluate_all("all => all.map(each => getComputedStyle(each, '::before').content)")) == {"none"}
+
+
 def test_killed_sandbox_is_told_on_the_page(dashboard: Voila, page: Page) -> None:
     known = set(dashboard.kernels())
     dashboard.open(page)

@@ -19,6 +19,8 @@ _END_PX = 20
 STYLE = f"""<style>
 .hopx-run {{ color: var(--jp-content-font-color1, inherit); overflow: visible; container-type: inline-size;
   font-family: system-ui, -apple-system, 'Segoe UI', sans-serif; font-size: 13px; line-height: 20px }}
+/* One sign that the kernel has gone, above; in the grid each would take a place. */
+.hopx-run .jupyter-widgets-disconnected::before {{ content: none }}
 .hopx-run .widget-html, .hopx-run .widget-html-content {{ margin: 0; min-width: 0; height: auto; line-height: 20px;
   align-self: start; font-family: inherit; font-size: 13px; color: inherit }}
 .hopx-run .widget-box, .hopx-run .widget-gridbox {{ margin: 0; overflow: visible }}
