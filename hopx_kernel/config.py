@@ -282,7 +282,7 @@ def trust_remedy() -> str:
     return (
         f"If you trust the code, put this line into {path}:\n\n"
         '    c.HopxConfig.trust = "trusted"\n\n'
-        "or set HOPX_TRUST=trusted in the environment, and restart the kernel. Then its output acts in this page as you."
+        "or set HOPX_TRUST=trusted in the environment, and restart the kernel.\nThen its output acts in this page as you."
     )
 
 
@@ -314,6 +314,8 @@ def environment_config(environ: Mapping[str, str]) -> Config:
 def _read(trait: TraitType[Any, Any], text: str) -> Any:
     if isinstance(trait, Dict) and not text.lstrip().startswith("{"):
         return trait.from_string_list([text])  # ``A=B``, as on the command line
+    if isinstance(trait, Bool) and text.lower() not in ("1", "0", "true", "false"):
+        raise ValueError("it is none of 1, 0, true and false")  # traitlets' own words have a gap in them
     if isinstance(trait, List):
         return [part.strip() for part in text.split(",") if part.strip()]
     return trait.from_string(text)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from traitlets import Bool, Enum, Float, Integer, TraitError
 
-from hopx_kernel.config import HopxConfig, load_config, other_arguments
+from hopx_kernel.config import HopxConfig, load_config, other_arguments, trust_remedy
 from hopx_kernel.sandboxes import KINDS
 
 
@@ -114,6 +114,18 @@ def test_wrong_value_names_its_option(variable: str, value: str) -> None:
         load_config([], {variable: value})
     with pytest.raises(TraitError, match=f"(?i){variable.removeprefix('HOPX_')}"):
         load_config([f"--HopxConfig.{variable.removeprefix('HOPX_').lower()}={value}"], {})
+
+
+@pytest.mark.parametrize("value", ["perhaps", ""])
+def test_wrong_switch_is_told_what_it_may_be(value: str) -> None:
+    with pytest.raises(TraitError, match="^HOPX_NETWORK='.*' cannot be read: it is none of 1, 0, true and false$"):
+        load_config([], {"HOPX_NETWORK": value})
+
+
+def test_way_to_trust_fits_on_a_page() -> None:
+    """A front end breaks a longer line in the middle of a word."""
+    first, *rest = trust_remedy().splitlines()
+    assert first.endswith("jupyter_hopx_kernel_config.py:") and max(map(len, rest)) <= 80
 
 
 def test_value_may_stand_behind_its_option() -> None:

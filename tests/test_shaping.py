@@ -139,7 +139,7 @@ def test_output_over_the_limit_is_counted_and_its_end_is_kept() -> None:
     ending = shaper.end("/path/to/all", 2.0)
     assert "line 999\n" in ending[0][1]
     name, notice = ending[-1]
-    assert name == "stderr" and "All of it: /path/to/all" in notice
+    assert name == "stderr" and "(option output_limit). All of it: /path/to/all" in notice
     omitted = 1000 - shown.count("\n")
     assert f"{omitted:,} lines" in notice and f"{shaper.omitted_bytes:,} bytes" in notice
     assert shaper.omitted_bytes == sum(len(f"line {i}\n") for i in range(1000)) - len(shown)

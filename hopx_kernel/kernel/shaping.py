@@ -111,6 +111,7 @@ class StreamShaper:
         self.omitted_lines = 0
         self._room = limit_bytes
         self._omitting = False
+        self._is_over = False
         self._has_shown = False
         self._told_bytes = 0
         self._ended = False
@@ -165,7 +166,8 @@ class StreamShaper:
             return messages
         self._told_bytes = self.omitted_bytes
         name, tail = self._tail.take()
-        told = f"{self.omitted_lines:,} lines ({self.omitted_bytes:,} bytes) of output were not shown above."
+        cause = " (option output_limit)" if self._is_over else ""
+        told = f"{self.omitted_lines:,} lines ({self.omitted_bytes:,} bytes) of output were not shown above{cause}."
         text = f"{told} All of it: {where}" if where else told
         return [*messages, (name, f"\n[...]\n{tail}"), ("stderr", f"\n{text}\n")]
 
@@ -189,7 +191,7 @@ class StreamShaper:
                 self._room -= size
                 self._has_shown = True
                 return text
-            self._omitting = True
+            self._omitting = self._is_over = True
             fits = text.encode("utf-8", "surrogatepass")[: self._room].decode("utf-8", "ignore")
             # At the end of a line; inside of one only where there is nothing else to show.
             shown = fits[: fits.rfind("\n") + 1] or ("" if self._has_shown else fits)

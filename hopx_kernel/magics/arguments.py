@@ -127,8 +127,8 @@ def verb_parsers() -> dict[str, _Parser]:
         "restart": "Start over with a fresh interpreter: variables go, files stay. A lost sandbox is made anew.",
         "kill": "End the sandbox with everything in it.",
         "status": "Say what the sandbox is and does.",
-        "upload": "Copy one file of this computer into the sandbox.",
-        "download": "Copy one file of the sandbox to this computer.",
+        "upload": "Copy one file from here into the sandbox.",
+        "download": "Copy one file from the sandbox to here.",
         "env": "Set environment variables in the sandbox.",
         "replay": "Show the output of an earlier run again.",
     }

@@ -31,6 +31,7 @@ from .loop import drive, make_loop
 from .outlet import Outlet
 from .protection import confine_signals, give_way
 from .questions import no_answer
+from .runs import late
 from .services import Services
 from .shared_page import SharedPage
 from .shared_text import SharedText
@@ -308,7 +309,7 @@ class Interpreter:
         run = self._run
         if run is None or not run.is_late():
             return ""
-        return f"the run's limit of {run.timeout_seconds:g} s has passed"
+        return f"the {late(run.timeout_seconds)}"
 
     # ------------------------------------------------------------------ queries
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from ..protocol.messages import Message
 
-__all__ = ["Death", "Interrupt", "Run", "died_contents"]
+__all__ = ["Death", "Interrupt", "Run", "died_contents", "late"]
 
 
 @dataclass
@@ -92,6 +92,11 @@ class Death:
     evalue: str
     limit: Optional[str] = None
     extra: Dict[str, Any] = field(default_factory=dict)
+
+
+def late(seconds: object) -> str:
+    """What to say of a run that took longer than it may, as the middle of a sentence."""
+    return f"run's limit of {seconds:g} s has passed (option timeout_seconds; of %%sandbox --timeout)"
 
 
 def died_contents(death: Death, run: Run) -> List[Dict[str, Any]]:

@@ -9,7 +9,7 @@ from ..protocol.frames import dump_message
 from ..protocol.messages import Message
 from .keeper import Keeper
 from .outbox import Outbox
-from .runs import Death, Interrupt, Run
+from .runs import Death, Interrupt, Run, late
 
 __all__ = ["Stops"]
 
@@ -102,7 +102,7 @@ class Stops:
             self._signal(run.number)
         elif run.kill_at is not None and now >= run.kill_at:
             run.kill_at = None
-            evalue = f"The run's limit of {run.timeout_seconds:g} s has passed, and the code did not stop; "
+            evalue = f"The {late(run.timeout_seconds)}, and the code did not stop; "
             self._keeper.end(Death("timeout", "SandboxTimeoutError", evalue + "its interpreter was ended."))
 
 

@@ -97,4 +97,5 @@ def test_cell_over_its_time_is_told(jupyter_environment: dict[str, str]) -> None
     with Kernel(PATIENT, env={"HOPX_TIMEOUT_SECONDS": "1.5"}) as kernel:
         outcome = kernel.run("import time\nkept = 1; print('before')\ntime.sleep(3600)")
         assert outcome.text() == "before\n" and "limit of 1.5 s" in outcome.error["evalue"]
+        assert "option timeout_seconds" in outcome.error["evalue"]
         assert kernel.run("kept").result == "1"

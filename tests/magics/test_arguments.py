@@ -75,6 +75,11 @@ def test_overview_names_every_verb_and_option() -> None:
     assert all(option in text for option in ("--kind", "--timeout", "--no-display", "%%sandbox"))
 
 
+def test_help_is_true_in_a_sandbox_too() -> None:
+    """There a copy never touches the person's computer."""
+    assert "computer" not in overview()
+
+
 def test_verbs_read_paths_with_spaces_and_quotes() -> None:
     arguments = parse(verb_parsers()["upload"], split("""'a b' "it's" """))
     assert (arguments.source, arguments.target) == ("a b", "it's")
