@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ def text_of(notebook: Any, beginning: str) -> str:
 )
 def test_cell_gives_what_the_notebook_promises(executed: Any, cell: str, promise: str) -> None:
     assert promise in text_of(executed, cell)
+
+
+def test_result_says_what_the_bar_says(executed: Any) -> None:
+    assert set(re.findall(r"loss\W+([\d.]+)", text_of(executed, "for epoch in track"))) == {"0.0167"}
 
 
 def test_notebook_is_kept_without_outputs() -> None:
