@@ -96,7 +96,7 @@ class Death:
 
 def late(seconds: object) -> str:
     """What to say of a run that took longer than it may, as the middle of a sentence."""
-    return f"run's limit of {seconds:g} s has passed (option timeout_seconds; of %%sandbox --timeout)"
+    return f"run's limit of {seconds:g} s has passed (option timeout_seconds)"
 
 
 def died_contents(death: Death, run: Run) -> List[Dict[str, Any]]:

@@ -118,7 +118,8 @@ class Watch:
             text = (
                 f"The sandbox's limit of {processes} processes was reached ({usage.processes} and the sandbox's own); "
             )
-            return "processes", text + "its processes were ended, variables are lost."
+            option = "(option process_limit; in the library processes)"
+            return "processes", f"{text}its processes were ended, variables are lost {option}."
         excess = self._find_excess(pids, memory, available) if memory is not None else ""
         return ("memory", excess) if excess else None
 
