@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from .notices import CONFIG_FILE, MAPS_LEFT_OUT, TRUST_LINE
-from .values import MAX_DEPTH, REFUSED
+from .values import MAX_DEPTH, REFUSED, is_wide_format
 
 __all__ = ["clean_figure", "has_map"]
 
@@ -30,6 +30,8 @@ _CHANGES = frozenset({"args", "args2"})
 #: What else a ``style`` is than a map's, which may be an address.
 _STYLES = frozenset({"normal", "italic", "oblique", "white-bg"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]*", re.ASCII)
+#: What stands in a template for a value, before and behind its format.
+_FORMATTED = re.compile(r"(?<=%)(\{[^}:]*):([^}]*)(?=\})")
 _PARTS = re.compile(r"[.\[\]]")
 _INHERITED = frozenset({"__proto__", "constructor", "prototype"})
 MAX_KEY = 1_000
@@ -118,6 +120,10 @@ def _string(text: str, name: str, has_known_keys: bool) -> Any:
     if name in _FETCHED or name.endswith(_FETCHED_ENDS) or name == "style":
         is_picture = _PICTURE.fullmatch(text) is not None and not is_endless_at(text)
         return text if is_picture or (name == "style" and text in _STYLES) else REFUSED
+    if name.endswith("format") and is_wide_format(text):
+        return REFUSED
+    if "%{" in text:
+        text = _FORMATTED.sub(lambda found: found[1] if is_wide_format(found[2]) else found[0], text)
     if not has_known_keys and _ADDRESS.match(text):
         return REFUSED
     # Of a text's tags plotly keeps their styles.

@@ -59,7 +59,8 @@ _CONTROLS_KINDS = {
     "number": "base index interval max min rows selected_index step timestamp value",
     "word": "bar_style behavior box_style button_style icon mapping msg_id orientation tag_style",
     "icons": "icons",
-    "text": "accept description error name placeholder readout_format tooltip",
+    "text": "accept description error name placeholder tooltip",
+    "pattern": "readout_format",
     "texts": "_options_labels allowed_tags options titles tooltips",
     "css": """align_content align_items align_self background bar_color border_bottom border_left border_right
         border_top bottom button_color button_width description_width display flex flex_flow font_family font_size
@@ -172,16 +173,19 @@ _BQPLOT_KINDS = {
         restrict_y show_labels show_names sort static tabbable update_on_move visible""",
     "number": """animation_duration base box_width charge default_size default_skew drag_size end_angle hovered_point
         inner_radius label_display_horizontal_offset label_display_vertical_offset line_index line_width link_distance
-        marker_size max_aspect_ratio min_aspect_ratio num_bands num_ticks opacity padding padding_x padding_y pixel_ratio
+        marker_size max_aspect_ratio min_aspect_ratio opacity padding padding_x padding_y
         radius rotate_angle size start_angle stroke_width tick_rotate x_offset y_offset""",
     "numbers": "curves_subset data_range",
     "word": """align band_type color_mode column_align display_labels fill font_unit font_weight format grid_lines
         interpolation label_location labels_visibility legend_location line_style link_type marker opacity_mode
         orientation row_align side tooltip_location type""",
     "theme": "theme",
-    "text": "display_format label label_display_format label_offset tick_format title tooltip values_format",
-    "texts": "fields formats",
-    "array": """_selected bins column count fig_margin fill_opacities interactions labels link_data link_matrix map_data
+    "count": "bins num_bands num_ticks pixel_ratio",
+    "text": "label label_offset title tooltip",
+    "pattern": "display_format label_display_format tick_format values_format",
+    "texts": "fields",
+    "patterns": "formats",
+    "array": """_selected column count fig_margin fill_opacities interactions labels link_data link_matrix map_data
         max max_x midpoints min min_x names offset opacities preserve_domain rotation row sample scales_metadata selected
         selected_x selected_y sizes skew text tick_labels tick_values width x y""",
     "hues": "color colors fill_colors link_color",
@@ -245,7 +249,8 @@ Widget -:
 
 _BQSCALES_KINDS = {
     "bool": "allow_padding reverse stabilized",
-    "number": "clip_angle mid_range min_range precision scale_factor",
+    "number": "clip_angle mid_range min_range scale_factor",
+    "precision": "precision",
     "numbers": "center parallels rotate translate",
     "word": "extrapolation scale_type scheme",
     "array": "domain max mid min",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["BINARY", "LINKED", "REFUSED", "clean_value", "plain_json", "plain_word"]
+__all__ = ["BINARY", "LINKED", "REFUSED", "clean_value", "is_wide_format", "plain_json", "plain_word"]
 
 #: Stands for a value that is not passed.
 REFUSED: Final = object()
@@ -19,10 +19,16 @@ MAX_DEPTH = 24
 #: Characters of a name, of a CSS value, and of any other text that is not content.
 MAX_WORD = 256
 MAX_CSS = 4_000
+#: What a front end makes so many of: ticks of an axis, bins of a histogram, dots of a point of a picture.
+MAX_COUNT = 10_000
+#: The finest steps in which a map's lines are bent; each of half the length makes twice as many.
+MIN_PRECISION = 0.01
 
 _WORD = re.compile(r"[A-Za-z0-9_ .:/+~%#-]*", re.ASCII)
 _REF = re.compile(r"IPY_MODEL_[A-Za-z0-9_-]{1,200}", re.ASCII)
 _MOMENT = re.compile(r"[0-9TZ:.+-]{0,40}", re.ASCII)
+#: A format of numbers, by D3, that fills up to so many characters, of which there are none on any page.
+_WIDE = re.compile(r"(?:.?[<>=^])?[+( -]?[$#]?0?[0-9]{4,}[,.~0-9]*[A-Za-z%]?", re.DOTALL)
 _PICTURE = re.compile(r"(data:image/(?:png|jpeg|gif|webp);base64,)?[A-Za-z0-9+/=]*", re.ASCII)
 #: What a picture's, a film's or a sound's bytes may be said to be. Not ``url``: the page would ask any address for it.
 _FORMATS = frozenset(
@@ -101,6 +107,24 @@ def _icon(value: Any) -> Any:
 
 def _theme(value: Any) -> Any:
     return value if type(value) is str and value in ("classic", "gg") else REFUSED  # it is a class
+
+
+def _count(value: Any) -> Any:
+    return value if _is_number(value) and abs(value) <= MAX_COUNT else REFUSED
+
+
+def _precision(value: Any) -> Any:
+    return value if _is_number(value) and value >= MIN_PRECISION else REFUSED
+
+
+def _pattern(value: Any) -> Any:
+    """A format of numbers or of dates."""
+    return REFUSED if type(value) is str and is_wide_format(value) else _text(value)
+
+
+def is_wide_format(pattern: str) -> bool:
+    """Whether a format makes a text of thousands of characters of each number."""
+    return _WIDE.fullmatch(pattern.strip()) is not None
 
 
 def _step(value: Any) -> Any:
@@ -288,6 +312,10 @@ _CLEANERS: dict[str, Cleaner] = {
     "icons": _list_of(_icon),
     "theme": _theme,
     "step": _step,
+    "count": _count,
+    "precision": _precision,
+    "pattern": _pattern,
+    "patterns": _list_of(_pattern),
     "flag": _flag,
     "moment": _moment,
     "text": _text,

@@ -300,3 +300,38 @@ def test_buttons_of_a_figure_change_nothing_that_is_fetched() -> None:
     assert [button["args"] for button in buttons] == [
         [None, None], ["type", None], ["marker.color", "red"], [{}],
     ]  # fmt: skip
+
+
+def of(module: str, name: str, **state: Any) -> dict[str, Any]:
+    """The state of a widget whose package does not say "View"."""
+    names = {"_model_module": module, "_view_module": module, "_model_name": f"{name}Model", "_view_name": name}
+    return {**names, **state}
+
+
+def test_nothing_is_made_in_such_numbers_that_a_page_stands_still() -> None:
+    wide = ("400000000d", "_>5000,.2f", " 99999%", "05000", "$^+9999.2~s")
+    for pattern in wide:
+        assert "readout_format" not in opened(control("FloatSlider", readout_format=pattern))
+        clean = bqplot("Axis", tick_format=pattern, num_ticks=10**8)
+        assert "tick_format" not in clean and "num_ticks" not in clean
+        assert bqplot("Tooltip", formats=[pattern, ".2f"])["formats"] == [".2f"]
+    for pattern in (".2f", ",.3%", "_>12,.2f", "%Y-%m-%d", "%b 2024", "$,.0f", "d", "~s", "*^999"):
+        assert opened(control("FloatSlider", readout_format=pattern))["readout_format"] == pattern
+        assert bqplot("Axis", tick_format=pattern, num_ticks=5)["num_ticks"] == 5
+    comm_id = new_id()
+    assert opened(of("bqplot", "Hist", bins=40), comm_id)["bins"] == 40 and updated(comm_id, {"bins": 10**9}) == {}
+    assert updated(comm_id, {"bins": [[1]]}) == {} == updated(comm_id, {"bins": float("nan")})
+    assert "precision" not in opened(of("bqscales", "Albers", precision=1e-12))
+    assert opened(of("bqscales", "Albers", precision=0.1))["precision"] == 0.1
+
+
+def test_figure_formats_no_number_to_thousands_of_characters() -> None:
+    figure = {
+        "data": [
+            {"texttemplate": "%{x:400000000d} and %{y:.2f} of %{customdata[0]|%Y}: %{z:_>99999}", "text": "12345"}
+        ],
+        "layout": {"xaxis": {"tickformat": "99999d"}, "yaxis": {"tickformat": ",.2f", "hoverformat": "%H:%M 2024"}},
+    }
+    clean = SAFE.bundle({"application/vnd.plotly.v1+json": figure}, {})[0]["application/vnd.plotly.v1+json"]
+    assert clean["data"] == [{"texttemplate": "%{x} and %{y:.2f} of %{customdata[0]|%Y}: %{z}", "text": "12345"}]
+    assert clean["layout"] == {"xaxis": {}, "yaxis": figure["layout"]["yaxis"]}  # type: ignore[index]
