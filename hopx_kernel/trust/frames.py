@@ -3,7 +3,8 @@
 A policy for content says what a document loads, and not where its frame goes on to. So the document lies in a second
 frame: the policy of the one around it says that, and the sandbox keeps it from going anywhere else. WebRTC is in no
 policy's reach; a script before all others takes it out of the document, and puts itself first in every document
-below it.
+below it. The same script keeps from a document the keys that a person presses before they have clicked into it: a
+script could draw them to itself from the page, at any moment.
 """
 
 from __future__ import annotations
@@ -88,19 +89,80 @@ _GUARD = """<script>(() => {
     watch(root, below);
     return root;
   };
-  const write = Document.prototype.write;
-  let held = "";
+  const getter = (owner, name) => Object.getOwnPropertyDescriptor(owner.prototype, name).get;
+  const {stopImmediatePropagation, preventDefault} = Event.prototype, {addEventListener} = EventTarget.prototype;
+  const targetOf = getter(Event, "target"), keyOf = getter(KeyboardEvent, "key"), blur = HTMLElement.prototype.blur;
+  const closest = Element.prototype.closest, kinds = ["keydown", "keypress", "keyup", "beforeinput", "input", "textInput",
+    "paste", "compositionstart", "compositionupdate", "compositionend"];
+  let isEntered = false;
+  const enter = event => { if (event.isTrusted) isEntered = true; };
+  const leave = event => { if (event.isTrusted && apply(targetOf, event, []) === window) isEntered = false; };
+  const refuse = event => {
+    if (!isEntered) try { apply(blur, apply(targetOf, event, []), []); } catch {}
+  };
+  const hold = event => {
+    if (isEntered || !event.isTrusted) return;
+    let key;
+    try { key = apply(keyOf, event, []); } catch {}
+    apply(stopImmediatePropagation, event, []);
+    if (key !== "Tab") apply(preventDefault, event, []);
+  };
+  const press = event => {
+    if (isEntered || event.isTrusted) return;
+    const pressed = "label, button:not([type=button]), [type=submit], [type=image]";
+    try { if (apply(closest, apply(targetOf, event, []), [pressed])) apply(preventDefault, event, []); } catch {}
+  };
+  const listen = () => {
+    apply(addEventListener, window, ["pointerdown", enter, true]);
+    apply(addEventListener, window, ["blur", leave, true]);
+    apply(addEventListener, window, ["focus", refuse, true]);
+    apply(addEventListener, window, ["click", press, true]);
+    for (let index = 0; index < kinds.length; index++) apply(addEventListener, window, [kinds[index], hold, true]);
+  };
+  listen();
+  const whenEntered = (owner, name) => {
+    const method = owner?.prototype[name];
+    if (method) owner.prototype[name] = function (option) { if (isEntered) return apply(method, this, [option]); };
+  };
+  for (const owner of [HTMLElement, SVGElement, window.MathMLElement]) whenEntered(owner, "focus");
+  for (const owner of [HTMLInputElement, HTMLTextAreaElement]) whenEntered(owner, "select");
+  for (const name of ["showModal", "show", "requestClose"]) whenEntered(window.HTMLDialogElement, name);
+  for (const name of ["showPopover", "togglePopover"]) whenEntered(HTMLElement, name);
+  whenEntered(HTMLFormElement, "requestSubmit");
+  for (const name of Object.getOwnPropertyNames(window)) {
+    const place = /^(HTML|Element)/.test(name) ? window[name].prototype : undefined;
+    if (place && Object.hasOwn(place, "reportValidity")) place.reportValidity = place.checkValidity;
+  }
+  window.focus = () => {};
+  const {write, open, close} = Document.prototype, scriptOf = getter(Document, "currentScript");
+  const stateOf = getter(Document, "readyState");
+  let held = "", isOpen = false;
+  const reopen = (...parts) => {
+    const opened = apply(open, document, parts);
+    isOpen = apply(scriptOf, document, []) === null;
+    listen();
+    return opened;
+  };
   const writing = end => function (...parts) {
+    const goesOn = apply(scriptOf, document, []) !== null || (isOpen && apply(stateOf, document, []) === "loading");
+    if (this === document && !goesOn) reopen();  // as it would by itself, which takes all listeners away
     let source = held;
     for (let index = 0; index < parts.length; index++) source += parts[index];
     source += end;
-    const open = apply(lastIndexOf, source, ["<"]), code = apply(charCodeAt, source, [open + 1]) | 32;
-    const isCut = open > apply(lastIndexOf, source, [">"]) && (open === source.length - 1 || (code > 96 && code < 123));
-    held = isCut ? apply(slice, source, [open]) : "";
-    apply(write, this, [unshadowed(isCut ? apply(slice, source, [0, open]) : source)]);
+    const begin = apply(lastIndexOf, source, ["<"]), code = apply(charCodeAt, source, [begin + 1]) | 32;
+    const isCut = begin > apply(lastIndexOf, source, [">"]) && (begin === source.length - 1 || (code > 96 && code < 123));
+    held = isCut ? apply(slice, source, [begin]) : "";
+    apply(write, this, [unshadowed(isCut ? apply(slice, source, [0, begin]) : source)]);
   };
   Document.prototype.write = writing("");
   Document.prototype.writeln = writing("\\n");
+  Document.prototype.open = function (...parts) {
+    return this === document && parts.length < 3 ? apply(reopen, undefined, parts) : apply(open, this, parts);
+  };
+  Document.prototype.close = function () {
+    if (this === document) isOpen = false;
+    return apply(close, this, []);
+  };
   document.currentScript.remove();
 })();</script>"""
 
