@@ -35,6 +35,9 @@ _FORMATTED = re.compile(r"(?<=%)(\{[^}:]*):([^}]*)(?=\})")
 _PARTS = re.compile(r"[.\[\]]")
 _INHERITED = frozenset({"__proto__", "constructor", "prototype"})
 MAX_KEY = 1_000
+#: The parts that a grid is made of; plotly makes room for each before it draws.
+_COUNTS = frozenset({"rows", "columns"})
+MAX_PARTS = 1_000
 
 #: Keys under which a figure, or a widget's state, holds its traces; a template's, which only say how others look, are not.
 _TRACES = ("data", "_widget_data")
@@ -97,10 +100,19 @@ def _mapping(value: dict[Any, Any], name: str, has_known_keys: bool, depth: int)
     for key, each in value.items():
         if type(key) is not str or len(key) > MAX_KEY or _INHERITED.intersection(_PARTS.split(key)):
             continue
+        if has_known_keys and _last_part(key, name) in _COUNTS and _is_many(each):
+            continue
         item = clean_figure(each, _last_part(key, name), has_known_keys, depth + 1)
         if item is not REFUSED:
             clean[key] = item
     return clean
+
+
+def _is_many(value: Any) -> bool:
+    try:  # plotly takes a number that is written as a text for one
+        return type(value) in (int, float, str) and not abs(float(value)) <= MAX_PARTS
+    except (ValueError, OverflowError):
+        return type(value) is int
 
 
 def _last_part(path: str, name: str) -> str:

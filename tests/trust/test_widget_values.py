@@ -335,3 +335,10 @@ def test_figure_formats_no_number_to_thousands_of_characters() -> None:
     clean = SAFE.bundle({"application/vnd.plotly.v1+json": figure}, {})[0]["application/vnd.plotly.v1+json"]
     assert clean["data"] == [{"texttemplate": "%{x} and %{y:.2f} of %{customdata[0]|%Y}: %{z}", "text": "12345"}]
     assert clean["layout"] == {"xaxis": {}, "yaxis": figure["layout"]["yaxis"]}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("many", [10**8, 1e9, "100000000", "1e8", 10**400, float("inf")])
+def test_figure_has_no_grid_of_parts_without_number(many: Any) -> None:
+    figure = {"data": [], "layout": {"grid": {"rows": many, "columns": 3, "pattern": "coupled"}, "grid.columns": many}}
+    clean = SAFE.bundle({"application/vnd.plotly.v1+json": figure}, {})[0]["application/vnd.plotly.v1+json"]
+    assert clean == {"data": [], "layout": {"grid": {"columns": 3, "pattern": "coupled"}}}
