@@ -33,7 +33,7 @@ ChildMain = Callable[[socket.socket, Tuple[int, int], SharedPage, SharedText], N
 
 
 class InterpreterProcess:
-    """One interpreter, from its fork to its burial.
+    """One interpreter, from its fork to its burial. Raises `OSError` where there can be no more processes.
 
     Attributes
     ----------
@@ -62,7 +62,13 @@ class InterpreterProcess:
         self._outgoing = bytearray()
         gc.collect()
         gc.freeze()
-        parent, self.pid = os.getpid(), os.fork()
+        parent = os.getpid()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            theirs.close()
+            self.close()
+            raise
         if not self.pid:
             end_with_parent(parent)
             _run_child(main, theirs, self.pipes, self.page, self.text)

@@ -114,7 +114,14 @@ class Keeper:
         self.generation += 1
         self._death, self._closed_at = None, 0.0
         self._ready_by = time.monotonic() + self._start_timeout_seconds
-        self.process = process = InterpreterProcess(self.generation, main, self._memory)
+        try:
+            process = InterpreterProcess(self.generation, main, self._memory)
+        except OSError as exc:  # others hold all the processes or open files that there may be
+            self._failed_starts = FAILED_STARTS  # the next request tries again, and may find room
+            evalue = f"The interpreter cannot be started: {exc.strerror}; variables are lost."
+            self._on_death(Death("died", "InterpreterDied", evalue))
+            return
+        self.process = process
         self._outbox.send("interpreter_started", {"pid": process.pid, "generation": self.generation})
         self._watch(process)
 

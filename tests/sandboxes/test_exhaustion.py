@@ -6,7 +6,13 @@ import json
 import subprocess
 import sys
 
+import anyio
 import pytest
+
+from hopx_kernel.sandboxes.local import LocalSandbox
+from hopx_kernel.session import Session
+
+from .inside import python
 
 #: More than any of them needs to get to where it fails for good, or works.
 _FREE = 30
@@ -161,3 +167,28 @@ def test_start_that_gets_no_thread_says_so_each_time_and_another_starts() -> Non
 
 def test_start_that_fails_in_any_way_is_answered() -> None:
     assert run(_ODD_PROGRAM) == ["ValueError", "0"]
+
+
+@pytest.mark.anyio
+async def test_interpreter_that_gets_no_process_is_told_and_comes_with_the_next_request() -> None:
+    async with LocalSandbox() as sandbox, Session(sandbox) as session:
+
+        async def execute(code: str) -> dict[str, object]:
+            session.refresh()
+            with anyio.fail_after(120):
+                return await (await session.start_run(code)).wait()
+
+        assert (await execute("1"))["status"] == "ok"
+        # As if others had all that there may be. Code of the same user may lower it.
+        lower = "import resource, sys; pid = int(sys.argv[1]); hard = resource.prlimit(pid, resource.RLIMIT_NPROC)[1]; "
+        lower += "resource.prlimit(pid, resource.RLIMIT_NPROC, (int(sys.argv[2]) if sys.argv[2] else hard, hard))"
+        supervisor = str(session.runner_info["pid"])
+        assert (await python(sandbox, lower, supervisor, "0")).stderr == ""
+        assert (await execute("import os; os._exit(3)"))["ename"] == "InterpreterDied"
+        for _ in range(2):
+            reply = await execute("2")
+            assert "cannot be started: Resource temporarily unavailable" in str(reply["evalue"]), reply
+        assert (await session.restart())["status"] == "error"
+        assert not session.is_lost
+        assert (await python(sandbox, lower, supervisor, "")).stderr == ""
+        assert (await execute("3"))["status"] == "ok"
