@@ -103,7 +103,7 @@ def _add(archive: ZipFile, name: str, source: str, code: CodeType) -> None:
     from zipfile import ZIP_DEFLATED, ZipInfo
 
     # Mostly not read at all; what is compiled is not compressed, since a start waits for it.
-    archive.writestr(ZipInfo(f"{name}.py", _DATE), source, ZIP_DEFLATED, 1)
+    archive.writestr(ZipInfo(f"{name}.py", _DATE), source, ZIP_DEFLATED, 6)
     # An unchecked hash-based file: zipimport takes it as it is, and falls back to the source for another magic number.
     head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
     archive.writestr(ZipInfo(f"{name}.pyc", _DATE), head + marshal.dumps(_rename(code, f"{name}.py")))
