@@ -92,7 +92,7 @@ class Interpreter:
         self._set_up()
         self._loop = make_loop(self._interrupts)
         threading.Thread(target=self._read, name="hopx-requests", daemon=True).start()
-        self._outlet.start_ticker()
+        self._outlet.pace.start()
         self._shell.activate(self._services)
         self._comms.install(self._shell)
         if self._options.beside:

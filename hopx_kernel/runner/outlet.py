@@ -10,18 +10,16 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-import sys
 import threading
-import time
 from collections import deque
 from typing import Callable, Deque, Dict, Optional, Set
 
 from ..protocol.messages import Message
 from . import forked, limits, parents
-from .bell import Bell
 from .fd_order import exit_now, write_all
 from .interrupts import Interrupts
 from .jsonable import line_of
+from .pace import Pace
 from .shared_page import SharedPage
 from .shared_text import SharedText, tag_of
 from .text_memory import EVENTS, decode
@@ -34,14 +32,6 @@ TEXT_BOUND = 64 * 1024
 #: A text longer than the first is written in slices (of ASCII in larger ones, whose bytes are no more), of which the memory
 #: for texts holds some; one longer than the second is never held whole, for it may be most of the memory there is: each slice is sent before the next is cut.
 SLICE, SENT_TEXT = 16 * 1024, 16 * TEXT_BOUND
-
-#: So many lines may leave one by one before the ticker has to come by again: a message for each of more would cost the
-#: host more than it shows. And so few writes between two of its visits, so many times in a row, are no flood any more: on
-#: a busy machine who writes may miss one.
-LINES_AT_ONCE, QUIET_WRITES, QUIET_VISITS = 20, 8, 3
-
-#: How long a line without an end, and a line in a flood, wait, in seconds; the longer the flood, the longer.
-PARTIAL_SECONDS, FLOOD_SECONDS, LONG_FLOOD_SECONDS = 0.002, 0.01, 0.05
 
 #: What `print` writes by itself after each line: Python has each character of ASCII once.
 LINE_END = chr(10)
@@ -91,10 +81,7 @@ class Outlet:
         #: The threads that are inside of a flush, from before they take the lock until they have given it back: a finalizer may
         #: run between any two steps of theirs.
         self._inside: Set[int] = set()
-        self._credit = LINES_AT_ONCE
-        self._flooded = False
-        self._armed = False
-        self._bell = Bell()
+        self.pace = Pace(self.flush, lambda: bool(self._late) or not text.is_empty, lambda: text.records)
         self.is_forked = False
         self.memory_bytes: Optional[int] = None  # the limit, which bounds events
 
@@ -108,7 +95,7 @@ class Outlet:
         """
         tags, ends, encode, shared = self._tags[name], self._ends[name], str.encode, self._text
         slice_bound, line_end = SLICE, LINE_END
-        get_parent, last = parents.current.get, parents.last
+        get_parent, last, pace = parents.current.get, parents.last, self.pace
 
         def write(text: str) -> int:
             try:
@@ -123,12 +110,12 @@ class Outlet:
                 length = -1
             if length < 0:  # not in the handler: what interrupts it is to have no cause of ours
                 length = self._write_slowly(name, text)
-            if self._flooded:
+            if pace.is_flood:
                 return length
             if text[-1:] == "\n":
-                self.flush_soon()
-            elif not self._armed:
-                self._arm()
+                pace.end_line()
+            elif not pace.is_armed:
+                pace.arm()
             return length
 
         return write
@@ -163,8 +150,8 @@ class Outlet:
                 put(_record_of(text[start:end], tag))
                 start = end
         finally:
-            self._arm()
-        self.flush_soon()
+            self.pace.arm()
+        self.pace.end_line()
         return length
 
     def _send_record(self, record: bytes) -> None:
@@ -206,22 +193,6 @@ class Outlet:
             self._ends[name][parent_id], tags[parent_id] = b"\n" + tag, tag
         return tag
 
-    def flush_soon(self) -> None:
-        """Send what is there at once while it is quiet; in a flood the ticker does."""
-        if not self._flooded:
-            self._credit -= 1
-            if self._credit < 0:
-                self._flooded = True
-            if not self._armed:
-                self._arm()
-            self._try_flush()
-
-    def _try_flush(self) -> None:
-        try:
-            self.flush()
-        except MemoryError:
-            self._arm()  # it stands in line, and leaves when the ticker comes by
-
     def send(self, message: Message) -> None:
         """Send an event after everything that was written before it.
 
@@ -241,7 +212,7 @@ class Outlet:
             except MemoryError:
                 pass
         limits.with_room(self._put_event, line)
-        self._arm()
+        self.pace.arm()
 
     def _send_text_event(self, message: Message) -> None:
         """Write what code sends as an event that is text: one way out for all text, which is counted there."""
@@ -250,7 +221,7 @@ class Outlet:
             self._write_slowly("stderr" if message.content["name"] == "stderr" else "stdout", message.content["text"])
         finally:
             parents.current.reset(token)
-        self.flush_soon()
+        self.pace.end_line()
 
     def _put_event(self, line: bytes) -> None:
         """Have an event stand in line with the text, since it cannot be sent here and now."""
@@ -289,9 +260,9 @@ class Outlet:
                             self._send_text(len(self._late))
                     if event is not None:
                         self._settle()
-                        if text:
-                            self._text.count(text)
+                        account = self._text.reckon(text)
                         self._send_line(event)
+                        self._text.note(account)
             finally:
                 self._inside.discard(ident)
 
@@ -316,12 +287,13 @@ class Outlet:
             return False
         source, data, position = run
         if source == EVENTS:
-            text = ""
+            account = self._text.reckon("", position)
             self._send_events(data)
         else:
             text = decode(data)
+            account = self._text.reckon(text, position)  # before: afterwards there may be no memory for it
             self._send_line(self._line_of_text(source, text, b"+%d " % position))
-        self._text.sent(text)
+        self._text.sent(account)
         return True
 
     def _line_of_text(self, source: int, text: str, mark: bytes = b"") -> bytes:
@@ -340,8 +312,9 @@ class Outlet:
             self._send_events(record[:-2])
         else:
             text = decode(record[:-2])
-            self._text.count(text)
+            account = self._text.reckon(text)
             self._send_line(self._line_of_text(record[-2], text))
+            self._text.note(account)
         self._late.popleft()
 
     def _send_line(self, line: bytes) -> None:
@@ -351,55 +324,12 @@ class Outlet:
             # The supervisor is gone, and this process is ended with it: nobody is to be told of that by more text.
             exit_now(1)
 
-    # ------------------------------------------------------------------ the ticker
-
-    def _arm(self) -> None:
-        self._armed = True
-        self._bell.ring()
-
-    def start_ticker(self) -> None:
-        """Start the thread that sends what nobody else does."""
-        threading.Thread(target=self._tick, name="hopx-ticker", daemon=True).start()
-
-    def _tick(self) -> None:
-        is_done = True
-        while True:
-            try:
-                if is_done:
-                    self._bell.wait()
-                is_done = False
-                time.sleep(PARTIAL_SECONDS)
-                self._tick_on()
-                is_done = True
-            except MemoryError:
-                continue  # what could not be sent is sent by the next turn
-
-    def _tick_on(self) -> None:
-        pause, quiet = FLOOD_SECONDS, 0
-        while True:
-            busy = not self._text.is_empty or self._late or self._credit < LINES_AT_ONCE
-            before = self._text.records
-            self.flush()
-            waiting = self._text.records - before
-            quiet = 0 if waiting > QUIET_WRITES else quiet + 1
-            self._flooded = self._flooded and quiet < QUIET_VISITS
-            self._credit = LINES_AT_ONCE
-            if not busy and not self._flooded:
-                break
-            pause = min(pause * 1.5, LONG_FLOOD_SECONDS) if self._flooded else FLOOD_SECONDS
-            time.sleep(pause)
-        self._flooded = False
-        self._armed = False
-        # A write between the flush and the line above found the ticker armed.
-        self.flush()
-
     # ------------------------------------------------------------------ forked children
 
     def reset_after_fork(self) -> None:
         """In a forked child: what waits is the parent's, the socket is not for the child, text goes to the fds."""
         self.is_forked = True
-        # There is no ticker, so that each line has to leave by itself, as on a terminal.
-        self._flooded, self._armed, self._credit = False, True, sys.maxsize
+        self.pace.reset_after_fork()
         self._lock, self._naming = threading.Lock(), threading.RLock()
         self._inside.clear()
         for tags in (*self._tags.values(), *self._ends.values()):
@@ -421,9 +351,8 @@ class Outlet:
             self._text.take()
             while (run := self._text.next()) is not None:
                 is_stderr = self._text.source(run[0])[0] == "stderr"
-                text = decode(run[1])
-                write_all(2 if is_stderr else 1, text.encode("utf-8", "replace"))
-                self._text.sent(text)
+                write_all(2 if is_stderr else 1, decode(run[1]).encode("utf-8", "replace"))
+                self._text.sent(self._text.reckon("", run[2]))  # whoever reads those counts it
 
 
 def _record_of(text: str, tag: bytes) -> bytes:

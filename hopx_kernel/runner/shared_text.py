@@ -20,6 +20,7 @@ from .text_memory import (
     END,
     EVENTS,
     SOURCES,
+    Account,
     Run,
     TextMemory,
     decode,
@@ -124,24 +125,28 @@ class SharedText:
         source, text, end = self._runs[0]
         return source, text, self._position(end)
 
-    def sent(self, text: str) -> None:
-        """Note that what `next` gave has been sent, which was this text: it is the supervisor's from here on."""
+    def reckon(self, text: str, position: Optional[int] = None) -> Account:
+        """The account once text has been sent: what `next` gave, up to its position, or some that was never here."""
+        return self._memory.reckon(text, position)
+
+    def note(self, account: Account) -> None:
+        """Note that text has been sent which was never here."""
+        self._memory.note(account)
+
+    def sent(self, account: Account) -> None:
+        """Note that what `next` gave has been sent, and is the supervisor's from here on."""
         self._start = self._runs[0][2]
         self._runs.popleft()
-        self._memory.note_sent(text, self._position(self._start))
+        self._memory.note(account)
         if self._start >= self._end:
             self.drop()
-
-    def count(self, text: str) -> None:
-        """Count text that is sent past the halves."""
-        self._memory.note_sent(text)
 
     def give_up(self) -> None:
         """Leave what is in the closed half: nobody will ever take it."""
         if self._closed is not None:
             end = self._end if self._end >= 0 else HALF_BYTES
             texts = [text for source, text in texts_between(self._closed, self._start, end) if source != EVENTS]
-            self._memory.note_sent(decode(b"".join(texts)), self._position(end))
+            self._memory.note(self._memory.reckon(decode(b"".join(texts)), self._position(end)))
             self.drop()
 
     def _position(self, at: int) -> int:

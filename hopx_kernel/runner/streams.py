@@ -66,7 +66,7 @@ class OutputStream(io.TextIOBase):
         self.write = outlet.make_write(name)  # type: ignore[method-assign]
 
     def flush(self) -> None:
-        self._outlet.flush_soon()
+        self._outlet.pace.end_line()
 
     def writelines(self, lines: Any) -> None:
         self.write("".join(lines))

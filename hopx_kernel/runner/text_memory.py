@@ -19,6 +19,7 @@ __all__ = [
     "END",
     "EVENTS",
     "SOURCES",
+    "Account",
     "Run",
     "TextMemory",
     "decode",
@@ -47,6 +48,9 @@ _LONG = 512
 _BOUND = 1 << 53
 
 _PAGE = bytes(4096)
+
+#: How far the text of the halves was taken, and lines and characters of all that was.
+Account = Tuple[int, int, int]
 
 #: Texts of one source in a row: the source, the text, and where in the half it ends.
 Run = Tuple[int, bytes, int]
@@ -84,17 +88,22 @@ class TextMemory:
         self.names = part(TEXT_BYTES - 2 * HALF_BYTES, 2 * HALF_BYTES)
         self._words = memoryview(self.names)[NAMES_BYTES:].cast("Q")
         self.turns = self._words[_TURNS : _TURNS + 2]
-        self._position, self._sent = 0, (0, 0)
+        self._account: Account = (0, 0, 0)
         self._generation, self._finished = 0, 0
         self._passed: Amount = (0, 0)
 
     # ------------------------------------------------------------------ the interpreter's
 
-    def note_sent(self, text: str, position: Optional[int] = None) -> None:
-        """Count text that is in no half, or in none any more, up to the given position."""
-        self._sent = _sum(self._sent, measure(text))
-        self._position = self._position if position is None else position
-        _put(self._words, _SENT, (self._position, *self._sent))
+    def reckon(self, text: str, position: Optional[int] = None) -> Account:
+        """The account with text that is in no half, or will be in none any more, up to the given position."""
+        last, lines, characters = self._account
+        more_lines, more_characters = measure(text)
+        return last if position is None else position, lines + more_lines, characters + more_characters
+
+    def note(self, account: Account) -> None:
+        """Have it be the account."""
+        self._account = account
+        _put(self._words, _SENT, account)
 
     # ------------------------------------------------------------------ the supervisor's
 
@@ -199,10 +208,13 @@ def _sum(one: Amount, other: Amount) -> Amount:
 
 
 def _put(words: memoryview, at: int, values: Tuple[int, int, int]) -> None:
-    """Write an account, so that whoever reads it at any moment has all of one or all of the one before."""
+    """Write an account, so that whoever reads it at any moment has all of one or all of the one before.
+
+    It takes no memory: there may be none.
+    """
     turn = 1 - (words[at] & 1)
-    for index, value in enumerate(values, at + 1 + 3 * turn):
-        words[index] = value
+    first = at + 1 + 3 * turn
+    words[first], words[first + 1], words[first + 2] = values
     words[at] = turn
 
 

@@ -154,18 +154,13 @@ class LocalSandbox(BaseSandbox):
             raise
 
     async def start_process(
-        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
-    ) -> SandboxProcess:
-        return await self._start(argv, cwd, env)
-
-    async def _start(
         self,
         argv: Sequence[str],
+        *,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
-        *,
         has_text: bool = False,
-    ) -> LocalProcess:
+    ) -> SandboxProcess:
         control, sandbox = self._running()
         spawned, status = await control.start(argv, cwd or "/workspace", env or {}, has_text=has_text)
         process = LocalProcess(control, sandbox.init, spawned, status)
@@ -191,7 +186,7 @@ class LocalSandbox(BaseSandbox):
             # It was started for other options than those it is wanted with.
             await process.kill()
             await process.aclose()
-        return await self._start([self.python, RUNNER_PATH, options.to_json()], has_text=True)
+        return await self.start_process([self.python, RUNNER_PATH, options.to_json()], has_text=True)
 
     async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         read, write = os.pipe2(os.O_CLOEXEC)

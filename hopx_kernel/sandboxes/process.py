@@ -110,19 +110,15 @@ class ProcessSandbox(BaseSandbox):
         self._state = SandboxState.RUNNING
 
     async def start_process(
-        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
-    ) -> SandboxProcess:
-        return await self._start(argv, cwd, env)
-
-    async def _start(
         self,
         argv: Sequence[str],
+        *,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         text: TextFile | None = None,
     ) -> SandboxProcess:
         directory = self._place(cwd or _WORKSPACE)
-        if not argv or not argv[0] or any("\0" in text for text in argv):
+        if not argv or not argv[0] or any("\0" in part for part in argv):
             raise ValueError("a process needs a program, and its arguments cannot hold NUL")
         if not directory.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), cwd)
@@ -142,7 +138,7 @@ class ProcessSandbox(BaseSandbox):
         text = None
         with suppress(AttributeError, OSError):  # where there is none, less is known of an end
             text = TextFile()
-        return await self._start([self.python, str(bundle), options.to_json()], text=text)
+        return await self.start_process([self.python, str(bundle), options.to_json()], text=text)
 
     async def read_file(self, path: str, *, max_bytes: int | None = None) -> bytes:
         place = self._place(path)

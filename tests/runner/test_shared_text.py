@@ -54,7 +54,7 @@ class Writer:
         source, data, self.position = run
         text = decode(data)
         self.received.append((*self.text.source(source), text))
-        self.text.sent(text)
+        self.text.sent(self.text.reckon(text, self.position))
         return True
 
     def send_all(self) -> None:
@@ -170,7 +170,7 @@ def test_what_code_writes_there_is_bounded_text(data: bytes, position: int, page
         (part + (parent_id or "")).encode()
     text.take()
     while text.next() is not None:
-        text.sent("")
+        text.sent(text.reckon("", 0))
 
 
 @pytest.mark.parametrize("word", [b"", b"x", b"1" * 21, b"9" * 5000, b"1.5", b"0x1", b"\xff"])

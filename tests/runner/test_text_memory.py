@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hopx_kernel.runner import text_memory
+from hopx_kernel.runner.interrupts import Interrupts
+from hopx_kernel.runner.outlet import Outlet
+from hopx_kernel.runner.shared_page import SharedPage
 from hopx_kernel.runner.shared_text import SharedText, tag_of
 from hopx_kernel.runner.text_memory import EVENTS, TextMemory, decode, sum_written
 from hopx_kernel.sandboxes.text_file import TextFile
@@ -38,7 +46,7 @@ class Side:
             self._memory.finish()
         self._generation += 1
         self._memory.begin(self._generation)
-        self._memory._position, self._memory._sent = 0, (0, 0)  # only the fork has counted
+        self._memory._account = 0, 0, 0  # only the fork has counted
         self.text = SharedText(self._memory)
         # A tag whose byte is a line's end too, which is not to be counted as one.
         self._tag = [self.text.make_tag("stdout", str(number))[0] for number in range(10)][-1]
@@ -52,7 +60,7 @@ class Side:
         elif step == "pass":
             self._memory.note_passed(text)
         elif step == "count":
-            self.text.count(text)
+            self.text.note(self.text.reckon(text))
         elif step == "take":
             self.text.take()
         elif step == "give up":
@@ -77,7 +85,7 @@ class Side:
     def _send(self) -> bool:
         run = self.text.next()
         if run is not None:
-            self.text.sent("" if run[0] == EVENTS else decode(run[1]))
+            self.text.sent(self.text.reckon("" if run[0] == EVENTS else decode(run[1]), run[2]))
         return run is not None
 
     def told(self) -> tuple[int, int] | None:
@@ -165,3 +173,43 @@ def test_what_code_writes_there_is_a_number_or_nothing(words: list[int], data: b
         assert told is None or told[1] >= 15
     finally:
         file.close()
+
+
+class _LastMemory:
+    """A socket; when something was sent there is no memory to measure text with, once."""
+
+    def __init__(self, sock: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._sock = sock
+        self._has_sent = False
+        monkeypatch.setattr(text_memory, "measure", self._measure)
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.sendall(data)
+        self._has_sent = True
+
+    def _measure(self, text: str) -> tuple[int, int]:
+        if self._has_sent:
+            self._has_sent = False
+            raise MemoryError
+        return text.count("\n"), len(text)
+
+
+def test_line_that_was_sent_with_the_last_memory_is_counted(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = SharedPage()
+    memory = TextMemory(fd)
+    memory.begin(1)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sock: Any = _LastMemory(ours, monkeypatch)
+        outlet = Outlet(sock, Interrupts(page), lambda: None, page, SharedText(memory))
+        write = outlet.make_write("stdout")
+        for line in range(5):
+            write(f"{line}\n")
+            with suppress(MemoryError):
+                outlet.flush()
+        outlet.flush()
+        lines = theirs.recv(1 << 16).splitlines()
+    shown = "".join([json.loads(line.partition(b" ")[2])["content"]["text"] for line in lines])
+    monkeypatch.undo()
+    assert shown == "".join([f"{line}\n" for line in range(5)])
+    assert sum_written(os.pread(fd, 1 << 20, 0)) == (5, 10)
