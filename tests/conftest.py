@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-#: What may be skipped, with the list of it at the end, and what runs side by side.
-pytest_plugins = ("tests.skips", "tests.sharing")
+#: What may be skipped, with the list of it at the end, what runs side by side, and the end of what hangs.
+pytest_plugins = ("tests.skips", "tests.sharing", "tests.hangs")
 
 ROOT = Path(__file__).resolve().parent.parent
 
