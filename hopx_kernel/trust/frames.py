@@ -43,6 +43,19 @@ MAX_HEIGHT = 1200
 #: Trees of shadows that markup itself declares may be closed to the script that guards; none is made.
 _SHADOW = re.compile("shadowrootmode", re.IGNORECASE)
 
+#: Says in a document what was not loaded, above the body, which is the code's.
+_TELL = """event => {
+    const {effectiveDirective, blockedURI} = event;
+    if (!event.isTrusted || !/^(img|media|font|style|script|connect|frame)-src/.test(effectiveDirective)) return;
+    if (!/^(https?|wss?):/i.test(blockedURI)) return;
+    missed.add(blockedURI.slice(0, 120));
+    note ??= document.createElement("div");
+    note.setAttribute("style", "font:12px/1.5 system-ui,sans-serif;color:#555;background:#f3f3f3;padding:3px 8px;overflow-wrap:anywhere");
+    if (!note.isConnected) document.documentElement?.prepend(note);
+    const [first] = missed, more = missed.size > 1 ? ` and ${missed.size - 1} more` : "";
+    note.textContent = `[Not loaded: ${first}${more}. NO_NETWORK]`;
+  }""".replace("NO_NETWORK", NO_NETWORK)
+
 #: Runs before everything else in a document. All that it needs later it takes now, since the document's own scripts can
 #: replace whatever is looked up later: methods, getters, iterators, what a regular expression does.
 _GUARD = """<script>(() => {
@@ -112,7 +125,10 @@ _GUARD = """<script>(() => {
     const pressed = "label, button:not([type=button]), [type=submit], [type=image]";
     try { if (apply(closest, apply(targetOf, event, []), [pressed])) apply(preventDefault, event, []); } catch {}
   };
+  const missed = new Set(), tell = TELL;
+  let note;
   const listen = () => {
+    if (tell) apply(addEventListener, window, ["securitypolicyviolation", tell, true]);
     apply(addEventListener, window, ["pointerdown", enter, true]);
     apply(addEventListener, window, ["blur", leave, true]);
     apply(addEventListener, window, ["focus", refuse, true]);
@@ -165,25 +181,8 @@ _GUARD = """<script>(() => {
   };
   document.currentScript.remove();
 })();</script>"""
-
-#: Where there is no network, says in the document what was not loaded. It stands before the body, which is the code's.
-_TELL = """<script>(() => {
-  const missed = new Set();
-  let note;
-  document.addEventListener("securitypolicyviolation", ({effectiveDirective, blockedURI}) => {
-    if (!/^(img|media|font|style|script|connect|frame)-src/.test(effectiveDirective)) return;
-    if (!/^(https?|wss?):/i.test(blockedURI)) return;
-    missed.add(blockedURI.slice(0, 120));
-    if (!note) {
-      note = document.createElement("div");
-      note.setAttribute("style", "font:12px/1.5 system-ui,sans-serif;color:#555;background:#f3f3f3;padding:3px 8px;overflow-wrap:anywhere");
-      document.documentElement.prepend(note);
-    }
-    const [first] = missed, more = missed.size > 1 ? ` and ${missed.size - 1} more` : "";
-    note.textContent = `[Not loaded: ${first}${more}. NO_NETWORK]`;
-  });
-  document.currentScript.remove();
-})();</script>""".replace("NO_NETWORK", NO_NETWORK)
+#: In a document without the network, and in one with it.
+_GUARDS = {False: _GUARD.replace("TELL", _TELL), True: _GUARD.replace("TELL", "null")}
 
 
 def frame(markup: str, height: int = 0, network: bool = False) -> str:
@@ -197,7 +196,7 @@ def frame(markup: str, height: int = 0, network: bool = False) -> str:
         Whether it may load what is in the network, as the sandbox that it comes from may.
     """
     policy = _policy(network)
-    inner = f"<!doctype html>{policy}{_GUARD}{'' if network else _TELL}{_STYLE}{_SHADOW.sub('shadow-off-mode', markup)}"
+    inner = f"<!doctype html>{policy}{_GUARDS[bool(network)]}{_STYLE}{_SHADOW.sub('shadow-off-mode', markup)}"
     outer = f'<!doctype html>{policy}{_OUTER_STYLE}<iframe sandbox="allow-scripts" srcdoc="{_quoted(inner)}"></iframe>'
     pixels = min(height + 40, MAX_HEIGHT) if height else DEFAULT_HEIGHT
     return (

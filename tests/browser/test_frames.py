@@ -290,6 +290,26 @@ def test_frame_says_what_it_did_not_load(chromium: Browser, markup: str) -> None
     page.close()
 
 
+_MISSING = "<p>below</p><img src='https://nowhere.invalid/a.png'>"
+
+
+@pytest.mark.parametrize(
+    ("markup", "is_nested"),
+    [
+        (f'<iframe srcdoc="{_MISSING}"></iframe>', True),
+        (f'<body onload="document.open(); document.write(`{_MISSING}`); document.close()">', False),
+    ],
+)
+def test_documents_in_a_frame_and_in_place_of_it_say_it_too(chromium: Browser, markup: str, is_nested: bool) -> None:
+    page = chromium.new_page()
+    page.set_content(f"<!doctype html><body>{frame(markup).replace('loading=', 'data-x=')}")
+    document = page.frame_locator("iframe").frame_locator("iframe")
+    shown = (document.frame_locator("iframe") if is_nested else document).locator("html")
+    expect(shown).to_contain_text("below")
+    expect(shown).to_contain_text("[Not loaded: https://nowhere.invalid/a.png. The sandbox has no network")
+    page.close()
+
+
 def test_frame_counts_what_it_did_not_load(chromium: Browser) -> None:
     page = chromium.new_page()
     pictures = "".join(f'<img src="https://nowhere.invalid/{number}.png">' for number in range(3))
