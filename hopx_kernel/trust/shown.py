@@ -35,10 +35,16 @@ _NOT_SHOWING = _ANIMATIONS | {"a"}
 #: Properties that are handed down.
 _HANDED_DOWN = ("fill", "stroke", "marker")
 #: Addresses of what is in them, and shows nothing further.
-_PICTURE = re.compile(r"data:(?:image/(?:png|jpeg|gif|webp|bmp|avif)|font/|application/(?:x-)?font)", re.IGNORECASE)
+_PICTURE = re.compile(
+    r"data:(?:image/(?:png|jpeg|gif|webp|bmp|avif)|font/|application/(?:(?:x-)?font|vnd\.ms-(?:fontobject|opentype)))",
+    re.IGNORECASE,
+)
 _WHITE = re.compile(r"[\t\r\n]")
 _BEFORE_ADDRESS = re.compile(r"""(?:^|["'(,])\s*(?=data:)""", re.IGNORECASE)
 _URL = re.compile(r"""url\(\s*(?:"\s*#([^"]*)|'\s*#([^']*)|#([^)]*))""", re.IGNORECASE)
+
+#: With one of these a semicolon may not be the end of a declaration.
+_NOT_SIMPLE = re.compile(r"""["'\\{\[]|/\*""")
 
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][0-9]{1,2})?")
 
@@ -63,6 +69,7 @@ class Drawing:
         self._has_rounds = False
         #: By class, by id and by the name of an element, and for every one: what style sheets let them show.
         self._ruled: dict[str, _Shown] = {}
+        self._ruled_steps: dict[str, int] = {}
         self._is_clear = all(map(self._read_sheet, root.iter())) and not any(map(self._is_odd, root.iter()))
         words = _words(root) if self._is_clear else ""
         self._has_markers, self._hands_all_down = "marker" in words, "inherit" in words
@@ -105,7 +112,10 @@ class Drawing:
     def _weight(self, element: ElementTree.Element) -> int:
         """How much is drawn for an element by itself."""
         effect = self._effect(element) if _tag(element).startswith("fe") else 0
-        return self._size(element) + PASS * sum(map(_functions, element.attrib.items())) + effect
+        steps = sum(map(_functions, element.attrib.items()))
+        if self._ruled_steps:
+            steps += sum(self._ruled_steps.get(key, 0) for key in _keys_of(element))
+        return self._size(element) + PASS * steps + effect
 
     def _size(self, element: ElementTree.Element) -> int:
         if not self._has_markers or _tag(element) not in _LINES:
@@ -144,10 +154,10 @@ class Drawing:
             if "(" not in value:
                 continue
             plain = name.rpartition("}")[2].lower()
-            words = value.lower() if plain == "style" else plain
-            is_handed_down = any(word in words for word in _HANDED_DOWN) or "\\" in words
-            shown += ((each, is_handed_down) for each in _references(value) if each in self._named)
-        for key in ("*", _tag(element), f"#{element.get('id')}", *(f".{each}" for each in _classes(element))):
+            for words, part in _declarations(value) if plain == "style" else [(plain, value)]:
+                is_handed_down = any(word in words for word in _HANDED_DOWN) or "\\" in words
+                shown += ((each, is_handed_down) for each in _references(part) if each in self._named)
+        for key in _keys_of(element):
             shown += self._ruled.get(key, ())
         yield from ((name, is_handed_down or self._hands_all_down) for name, is_handed_down in shown)
 
@@ -170,13 +180,16 @@ class Drawing:
         text = "".join(element.itertext())
         if _brings_along(text):
             return False
-        if "\\" not in text and "url(" not in text.lower():
+        if not any(word in text.lower() for word in ("\\", "url(", "filter")):
             return True
         import tinycss2
 
         for rule in tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True):
             tokens = [*rule.prelude, *(rule.content or ())] if rule.type in ("qualified-rule", "at-rule") else []
             names = [name for name in _in_tokens(tokens) if name in self._named]
+            if steps := _steps_in(rule.content) if tokens else 0:
+                for key in _keys(rule.prelude) if rule.type == "qualified-rule" else "*":
+                    self._ruled_steps[key] = self._ruled_steps.get(key, 0) + steps
             if not names:
                 continue
             if rule.type != "qualified-rule" or not _is_plain(rule.content):
@@ -188,10 +201,25 @@ class Drawing:
         return True
 
 
+def _declarations(style: str) -> Iterator[tuple[str, str]]:
+    """Each part of a style, after all in which its property may be named; all in one where it is not sure where they end."""
+    parts = style.split(";")
+    if _NOT_SIMPLE.search(style) or any(part.count("(") != part.count(")") for part in parts):
+        parts = [style]
+    return ((part.lower(), part) for part in parts)
+
+
 def _functions(attribute: tuple[str, str]) -> int:
-    """How many steps a filter has that is written as functions."""
+    """How many steps a filter has that is written as functions; what it shows by name is counted there."""
     name, value = attribute
-    return value.count("(") if "(" in value and "filter" in (value.lower() if name == "style" else name) else 0
+    if "(" not in value:
+        return 0
+    parts = _declarations(value) if name == "style" else [(name, value.lower())]
+    return sum(part.count("(") - part.lower().count("url(") for words, part in parts if _may_filter(words))
+
+
+def _may_filter(words: str) -> bool:
+    return "filter" in words or "\\" in words
 
 
 def _words(root: ElementTree.Element) -> str:
@@ -208,6 +236,19 @@ def _tag(element: ElementTree.Element) -> str:
 
 def _classes(element: ElementTree.Element) -> list[str]:
     return element.get("class", "").split()
+
+
+def _keys_of(element: ElementTree.Element) -> list[str]:
+    """Under which names a style sheet may mean an element."""
+    return ["*", _tag(element), f"#{element.get('id')}", *(f".{each}" for each in _classes(element))]
+
+
+def _steps_in(content: Any) -> int:
+    """How many functions stand in a rule that may have a filter."""
+    import tinycss2
+
+    text = tinycss2.serialize(content or [])
+    return text.count("(") - text.lower().count("url(") if _may_filter(text.lower()) else 0
 
 
 def _links(element: ElementTree.Element) -> Iterator[str]:

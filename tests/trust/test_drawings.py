@@ -163,6 +163,8 @@ _PREFIX = 120 * "a"
         ),
         pointed(4, ' marker-mid="url(#{})"'),
         pointed(4, ' style="marker:url(#{})"'),
+        pointed(4, ' style="filter:none;marker:url(#{});clip-path:none"'),
+        pointed(4, ' style="filter:none;marker:url(#{};b)"').replace('"><path', ';b"><path').replace('"><c', ';b"><c'),
         pointed(4, "{}", '<g marker-mid="url(#{1})"><path d="{0}"/></g>'),
         filtered(50 * '<feMorphology radius="5000"/>'),
         filtered(50 * '<feMorphology radius="9 100"/>'),
@@ -170,6 +172,9 @@ _PREFIX = 120 * "a"
         filtered(2000 * "<feDiffuseLighting/>"),
         filtered(50 * '<feGaussianBlur stdDeviation="5"/>', count=300),
         f"{HEAD}{300 * _BLURRED}</svg>",
+        f"{HEAD}{300 * _BLURRED.replace('filter', chr(92) + '66ilter')}</svg>",
+        f"{HEAD}<style>rect{{filter:{50 * 'blur(5px) '}}}</style>{300 * '<rect/>'}</svg>",
+        f"{HEAD}<style>@media all{{.b{{filter:{50 * 'blur(5px) '}}}}}</style>{300 * '<rect/>'}</svg>",
         f'<?xml-stylesheet href="data:text/css,x"?>{HEAD}</svg>',
         f'{HEAD}<style>@import "data:text/css,x"; .a{{mask:url(#m)}}</style></svg>',
         f"{HEAD}{200 * '<image href=&quot;data:image/svg+xml,{}&quot;/>&amp;'.replace('&quot;', chr(34))}</svg>".replace(
@@ -206,6 +211,10 @@ _ARROW = '<marker id="arrow"><path d="M0 0L1 1z"/></marker>'
         "<image href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/>\"/><text>&amp;</text>",
         "<style>@font-face{font-family:x;src:url(data:font/woff2;base64,AA)} .a{fill:url(#g)}</style>"
         '<linearGradient id="g"/><path class="a"/>',
+        '<linearGradient id="g"><stop/><stop/></linearGradient><filter id="f"><feGaussianBlur stdDeviation="2"/></filter>'
+        + 2000 * '<path style="fill:url(#g);filter:url(#f)" d="M0 0"/>',
+        "<style>@font-face{font-family:x;src:url(data:application/vnd.ms-fontobject;base64,AA)}</style>"
+        '<linearGradient id="g"/><path fill="url(#g)"/>',
     ],
 )
 def test_drawing_as_programs_write_it_is_shown(inner: str) -> None:
