@@ -104,7 +104,8 @@ class Pace:
                 break
             pause = min(pause * 1.5, LONG_FLOOD_SECONDS) if self.is_flood else FLOOD_SECONDS
             time.sleep(pause)
-        self.is_flood = False
+        # In this order: whoever says after the second line that there is a flood finds the ticker not armed, and arms it.
         self.is_armed = False
-        # A write between the flush and the line above found the ticker armed.
+        self.is_flood = False
+        # A write between the flush and the lines above found the ticker armed.
         self._flush()
