@@ -33,6 +33,27 @@ finally:
         if thread.ident is not None: thread.join()
 """
 
+#: The same where there is no memory: `start` of `threading` may wait there for ever for a thread that cannot say that it runs.
+LOW_THREADS = """
+import _thread
+end = _thread.allocate_lock()
+end.acquire()
+for _ in range(5000): _thread.start_new_thread(end.acquire, ())
+"""
+
+LOW_THREADS_THAT_END = """
+import _thread, time
+end, before = _thread.allocate_lock(), _thread._count()
+end.acquire()
+def wait():
+    with end: pass
+try:
+    for _ in range(5000): _thread.start_new_thread(wait, ())
+finally:
+    end.release()
+    while _thread._count() > before: time.sleep(0.01)
+"""
+
 FILES = "import os\nos.mkdir('/tmp/d')\nfor i in range(10**8): os.mknod(f'/tmp/d/{i}')"
 
 
@@ -50,13 +71,15 @@ async def run_last(limits: dict[str, int], *codes: str) -> dict[str, Any]:
     return reply
 
 
-@pytest.mark.parametrize("code", [THREADS, THREADS_THAT_END])
 @pytest.mark.parametrize(
-    ("limits", "name", "text"),
+    ("limits", "name", "text", "code"),
     [
-        ({"memory_bytes": 128 * MIB}, "memory", "memory limit of 128 MiB"),
-        ({"processes": 64}, "processes", "limit of 64 processes"),
+        ({"memory_bytes": 128 * MIB}, "memory", "memory limit of 128 MiB", LOW_THREADS),
+        ({"memory_bytes": 128 * MIB}, "memory", "memory limit of 128 MiB", LOW_THREADS_THAT_END),
+        ({"processes": 64}, "processes", "limit of 64 processes", THREADS),
+        ({"processes": 64}, "processes", "limit of 64 processes", THREADS_THAT_END),
     ],
+    ids=["memory", "memory, and they end", "processes", "processes, and they end"],
 )
 async def test_threads_that_cannot_start_name_what_they_lack(
     limits: dict[str, int], name: str, text: str, code: str
